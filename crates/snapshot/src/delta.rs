@@ -1,7 +1,7 @@
 //! `delta/`: every published table as a Delta table, so that programs that know Delta Lake see the versions of a store.
 //!
-//! Delta version N is what the store held after its version N: of every day the newest version until then. Delta version 0 is the
-//! empty table. A version that takes the place of another one of its day removes that one's file. Like the other hints, all of it
+//! Delta version N is what the store held after its version N: of every day the newest version until then, as long as the columns of
+//! that day have the types that the newest one has. Delta version 0 is the empty table, and one of a commit that is lost changes nothing. A version that takes the place of another one of its day removes that one's file. Like the other hints, all of it
 //! follows from the commits: it is written after the commit, is never asked, and is rebuilt where it is missing. Its files are
 //! the store's own, under a second name below the Delta table, since readers accept no others.
 //!
@@ -32,6 +32,12 @@ const LOG: &str = "_delta_log";
 /// Type of times without a zone, which readers must know of.
 const ZONELESS: &str = "timestamp_ntz";
 
+/// Parameter of an entry: the version whose commit is lost.
+const LOST: &str = "lostVersion";
+
+/// Parameter of an entry: the days that are left out.
+const ABSENT: &str = "absentDays";
+
 /// Name and Delta type of columns, in order.
 type Columns = Vec<(String, String)>;
 
@@ -49,11 +55,19 @@ struct Log<'a> {
     /// Versions of the store, oldest first.
     versions: &'a [Arc<Digested>],
     /// Number of the next entry.
-    next: usize,
+    next: u64,
     /// Columns by the entry before it.
     columns: Columns,
     /// Of every day the newest version before it, where that has the table.
     live: BTreeMap<NaiveDate, &'a Digested>,
+    /// The days among them that are left out, as their columns have other types than those of the newest version.
+    absent: BTreeSet<NaiveDate>,
+}
+
+/// What an entry states that the next one needs.
+struct Stated {
+    columns: Columns,
+    absent: BTreeSet<NaiveDate>,
 }
 
 impl Store {
@@ -68,8 +82,13 @@ impl Store {
             let root = folder.enter_or_make(table)?;
             let entries = root.enter_or_make(LOG)?;
             let mut log = Log::new(self, table, (root, entries), &versions);
-            if !thorough {
+            if !thorough && log.knows_losses() {
                 log.skip();
+            }
+            if thorough {
+                log.surplus()?
+                    .iter()
+                    .for_each(|name| log.folder.remove(name));
             }
             while let Some((name, bytes)) = log.entry(&mut known, true)? {
                 if !log.holds(&name, &bytes) {
@@ -101,6 +120,9 @@ impl Store {
                     return Ok(false);
                 }
             }
+            if !log.surplus()?.is_empty() {
+                return Ok(false);
+            }
         }
         Ok(true)
     }
@@ -112,7 +134,7 @@ fn tables(versions: &[Arc<Digested>]) -> BTreeSet<&str> {
     files.map(|file| &*file.table).collect()
 }
 
-fn entry_name(number: usize) -> String {
+fn entry_name(number: u64) -> String {
     format!("{number:020}.json")
 }
 
@@ -133,6 +155,7 @@ impl<'a> Log<'a> {
             next: 0,
             columns: Columns::new(),
             live: BTreeMap::new(),
+            absent: BTreeSet::new(),
         }
     }
 
@@ -141,27 +164,62 @@ impl<'a> Log<'a> {
         found.as_deref() == Some(bytes)
     }
 
+    /// Number of the last entry.
+    fn last(&self) -> u64 {
+        self.versions.last().map_or(0, |last| last.version)
+    }
+
+    /// The version of this number, unless its commit is lost.
+    fn version(&self, number: u64) -> Option<&'a Digested> {
+        let versions = self.versions;
+        let found = versions.binary_search_by_key(&number, |version| version.version);
+        found.ok().map(|place| &*versions[place])
+    }
+
+    /// Names of entries behind the last one, of versions whose commits are lost.
+    fn surplus(&self) -> Result<Vec<String>, StoreError> {
+        let last = entry_name(self.last());
+        let names = self.folder.list()?.into_iter();
+        Ok(names
+            .filter(|name| name.len() == last.len() && name.ends_with(".json") && *name > last)
+            .collect())
+    }
+
+    /// Whether the entries of versions whose commits are lost say so.
+    fn knows_losses(&self) -> bool {
+        if self.versions.len() as u64 == self.last() {
+            return true;
+        }
+        let mut lost = (1..self.last()).filter(|number| self.version(*number).is_none());
+        lost.all(|number| {
+            let found = self.folder.read(&entry_name(number)).ok().flatten();
+            found.is_some_and(|bytes| parameter(&bytes, LOST).is_some())
+        })
+    }
+
     /// Goes to the last entry that there is, where the one before it can be understood.
     fn skip(&mut self) {
-        let there = |number: &usize| self.folder.size(&entry_name(*number)).is_ok();
-        let Some(last) = (0..=self.versions.len()).rev().find(there) else {
+        let there = |number: &u64| self.folder.size(&entry_name(*number)).is_ok();
+        let Some(last) = (0..=self.last()).rev().find(there) else {
             return;
         };
         let before = last.checked_sub(1).map(entry_name);
         let before = before.and_then(|name| self.folder.read(&name).ok()?);
-        let Some(columns) = before.and_then(|bytes| columns_of_entry(&bytes)) else {
+        let Some(stated) = before.and_then(|bytes| stated(&bytes)) else {
             return;
         };
         self.next = last;
-        self.columns = columns;
-        for version in self.versions.iter().take(last - 1) {
+        for version in self.versions.iter().filter(|known| known.version < last) {
             self.pass(version);
         }
+        self.columns = stated.columns;
+        self.absent = stated.absent;
     }
 
     /// A version is among those before the next entry.
     fn pass(&mut self, version: &'a Digested) {
         self.live.remove(&version.as_of);
+        self.absent.remove(&version.as_of);
         if self.files(version).is_some() {
             self.live.insert(version.as_of, version);
         }
@@ -180,18 +238,14 @@ impl<'a> Log<'a> {
         naming: bool,
     ) -> Result<Option<(String, Vec<u8>)>, StoreError> {
         let number = self.next;
-        let Some(first) = self
-            .versions
-            .first()
-            .filter(|_| number <= self.versions.len())
-        else {
+        let Some(first) = self.versions.first().filter(|_| number <= self.last()) else {
             return Ok(None);
         };
         self.next += 1;
-        let versions = self.versions;
-        let actions = match number.checked_sub(1).and_then(|place| versions.get(place)) {
-            None => self.creation(first, known)?,
+        let actions = match self.version(number) {
+            _ if number == 0 => self.creation(first, known)?,
             Some(version) => self.change(version, known, naming)?,
+            None => self.lost(number),
         };
         let mut text = String::new();
         for action in actions {
@@ -213,6 +267,25 @@ impl<'a> Log<'a> {
         Ok(actions)
     }
 
+    /// The version of this number is lost, so that nothing changes.
+    fn lost(&self, number: u64) -> Vec<Value> {
+        let mut before = self.versions.iter().rev();
+        let before = before.find(|version| version.version < number);
+        let Some(of) = before.or(self.versions.first()) else {
+            return Vec::new();
+        };
+        let mut about = json!({ LOST: number.to_string() });
+        self.state_absent(&mut about);
+        vec![info(of, "WRITE", about), self.metadata()]
+    }
+
+    /// States the days that are left out, where there are any.
+    fn state_absent(&self, about: &mut Value) {
+        if !self.absent.is_empty() {
+            about[ABSENT] = listed(self.absent.iter()).into();
+        }
+    }
+
     /// What a version changes.
     fn change(
         &mut self,
@@ -220,32 +293,50 @@ impl<'a> Log<'a> {
         known: &mut Known,
         naming: bool,
     ) -> Result<Vec<Value>, StoreError> {
-        let replaced = self.live.get(&version.as_of).copied();
+        let is_shown = |day: &NaiveDate| !self.absent.contains(day);
+        let replaced = Some(version.as_of).filter(is_shown);
+        let replaced = replaced.and_then(|day| self.live.get(&day).copied());
         let mut removed: Vec<&Digested> = replaced.into_iter().collect();
+        let mut back: Vec<&Digested> = Vec::new();
         let mut added = Vec::new();
         let needed = protocol(&self.columns);
         if let Some(files) = self.files(version) {
             let own = self.columns_of(version, known)?;
-            removed.extend(self.unlike(&own, version.as_of, known)?);
+            let unlike = self.unlike(&own, version.as_of, known)?;
             let earlier = std::mem::replace(&mut self.columns, own);
             let more = |(name, _): &(String, String)| self.columns.iter().all(|(n, _)| n != name);
             let more: Vec<(String, String)> = earlier.into_iter().filter(more).collect();
             self.columns.extend(more);
-            for file in files {
-                if self.has(version, file, naming)? {
-                    added.push(add(version, file));
+            back = self.alike_again(version.as_of, known)?;
+            self.absent.extend(unlike.iter().map(|of| of.as_of));
+            removed.extend(unlike);
+            let back = back.iter().flat_map(|of| {
+                let files = self.files(of).unwrap_or_default().iter();
+                files.map(move |file| (*of, file))
+            });
+            for (of, file) in back.chain(files.iter().map(|file| (version, file))) {
+                if self.has(of, file, naming)? {
+                    added.push(add(of, file));
                 }
             }
         }
+        for of in &back {
+            self.absent.remove(&of.as_of);
+        }
+        self.pass(version);
         let mode = if removed.is_empty() {
             "Append"
         } else {
             "Overwrite"
         };
-        let about = json!({
+        let mut about = json!({
             "mode": mode, "version": version.version.to_string(), "asOf": version.as_of.to_string(),
-            "removedDays": removed.iter().map(|of| of.as_of.to_string()).collect::<Vec<_>>().join(", "),
+            "removedDays": listed(removed.iter().map(|of| &of.as_of)),
         });
+        self.state_absent(&mut about);
+        if !back.is_empty() {
+            about["returnedDays"] = listed(back.iter().map(|of| &of.as_of)).into();
+        }
         let mut actions = vec![info(version, "WRITE", about)];
         let needs = protocol(&self.columns);
         actions.extend((needs != needed).then_some(needs));
@@ -255,7 +346,6 @@ impl<'a> Log<'a> {
             actions.extend(files.map(|file| remove(old, file, version)));
         }
         actions.extend(added);
-        self.pass(version);
         Ok(actions)
     }
 
@@ -267,16 +357,31 @@ impl<'a> Log<'a> {
         day: NaiveDate,
         known: &mut Known,
     ) -> Result<Vec<&'a Digested>, StoreError> {
-        let differs = |of: &Columns| {
-            let mut pairs = of.iter();
-            pairs.any(|(name, ty)| own.iter().any(|(n, t)| n == name && t != ty))
-        };
-        if !differs(&self.columns) {
+        if !differ(&self.columns, own) {
             return Ok(Vec::new());
         }
         let mut found = Vec::new();
-        for version in self.live.values().filter(|version| version.as_of != day) {
-            if differs(&self.columns_of(version, known)?) {
+        let others = self.live.values().filter(|of| of.as_of != day);
+        for version in others.filter(|of| !self.absent.contains(&of.as_of)) {
+            if differ(&self.columns_of(version, known)?, own) {
+                found.push(*version);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Versions of other days that were left out, and whose columns have the types of the newest version again.
+    fn alike_again(
+        &self,
+        day: NaiveDate,
+        known: &mut Known,
+    ) -> Result<Vec<&'a Digested>, StoreError> {
+        let mut found = Vec::new();
+        for absent in self.absent.iter().filter(|absent| **absent != day) {
+            let Some(version) = self.live.get(absent) else {
+                continue;
+            };
+            if !differ(&self.columns_of(version, known)?, &self.columns) {
                 found.push(*version);
             }
         }
@@ -355,6 +460,18 @@ impl<'a> Log<'a> {
     }
 }
 
+/// Whether a column that both have is of another type in one of them.
+fn differ(one: &Columns, other: &Columns) -> bool {
+    let mut pairs = one.iter();
+    pairs.any(|(name, ty)| other.iter().any(|(n, t)| n == name && t != ty))
+}
+
+/// Days in one text.
+fn listed<'a>(days: impl Iterator<Item = &'a NaiveDate>) -> String {
+    let days: Vec<String> = days.map(ToString::to_string).collect();
+    days.join(", ")
+}
+
 /// Time of a commit, in milliseconds since 1970.
 fn millis(version: &Digested) -> i64 {
     let time = DateTime::parse_from_rfc3339(&version.finished_at);
@@ -425,17 +542,33 @@ fn column(column: &CommittedColumn) -> Option<(String, String)> {
     Some((column.name.clone(), ty.to_owned()))
 }
 
-/// The columns that an entry states.
-fn columns_of_entry(bytes: &[u8]) -> Option<Columns> {
+/// A parameter of the operation that an entry states.
+fn parameter(bytes: &[u8], name: &str) -> Option<String> {
+    let info = part(bytes, "commitInfo")?;
+    let value = info.get("operationParameters")?.get(name)?;
+    value.as_str().map(str::to_owned)
+}
+
+/// What an action of an entry states, by its name.
+fn part(bytes: &[u8], action: &str) -> Option<Value> {
     let text = str::from_utf8(bytes).ok()?;
     let mut lines = text.lines().map(serde_json::from_str::<Value>);
-    let metadata = lines.find_map(|line| Some(line.ok()?.get("metaData")?.clone()))?;
+    lines.find_map(|line| Some(line.ok()?.get(action)?.clone()))
+}
+
+/// The columns that an entry states, and the days that it leaves out.
+fn stated(bytes: &[u8]) -> Option<Stated> {
+    let metadata = part(bytes, "metaData")?;
     let schema: Value = serde_json::from_str(metadata.get("schemaString")?.as_str()?).ok()?;
     let fields = schema.get("fields")?.as_array()?.iter();
-    fields
-        .map(|field| {
-            let text = |key: &str| Some(field.get(key)?.as_str()?.to_owned());
-            Some((text("name")?, text("type")?))
-        })
-        .collect()
+    let columns = fields.map(|field| {
+        let text = |key: &str| Some(field.get(key)?.as_str()?.to_owned());
+        Some((text("name")?, text("type")?))
+    });
+    let absent = parameter(bytes, ABSENT).unwrap_or_default();
+    let days = absent.split(", ").filter(|day| !day.is_empty());
+    Some(Stated {
+        columns: columns.collect::<Option<_>>()?,
+        absent: days.map(|day| day.parse().ok()).collect::<Option<_>>()?,
+    })
 }

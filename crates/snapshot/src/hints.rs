@@ -165,11 +165,27 @@ impl Store {
             .steps
             .reach(Step::PointLatest)
             .and_then(|()| self.tmp.symlink(target, &draft))
-            .and_then(|()| self.tmp.rename_over(&draft, &self.root, "latest"));
+            .and_then(|()| self.place_latest(&draft));
         pointed.map_err(|error| {
             self.tmp.remove(&draft);
             StoreError::io("point latest", &self.root.join("latest"), error)
         })
+    }
+
+    /// Gives the drafted link its name. A folder of that name, as a copy of the store has it that followed links, is kept under another.
+    fn place_latest(&self, draft: &str) -> io::Result<()> {
+        let placed = self.tmp.rename_over(draft, &self.root, "latest");
+        match placed.as_ref().map_err(io::Error::kind) {
+            Err(io::ErrorKind::IsADirectory) => {}
+            _ => return placed,
+        }
+        let aside = format!("moved-{draft}");
+        self.root.rename_over("latest", &self.root, &aside)?;
+        tracing::warn!(
+            "`latest` was a folder, as a copy of the store has it that followed links; it is a link again, and the folder is now {}: remove it",
+            self.root.join(&aside).display()
+        );
+        self.tmp.rename_over(draft, &self.root, "latest")
     }
 
     /// Rebuilds hints, catalogue and views, which an interrupted run may have left behind the commits.

@@ -54,6 +54,7 @@ pub use commit::{
     Commit, CommittedArtifact, CommittedColumn, CommittedFile, CommittedTable, Replaced,
 };
 pub use error::{Lost, StoreError};
+pub use format::EXAMPLES;
 pub use gate::{Gate, Stopped};
 pub use identity::RunIdentity;
 pub use leftovers::Leftovers;

@@ -23,6 +23,7 @@ use crate::error::StoreError;
 use crate::folder::Folder;
 use crate::gate::Gate;
 use crate::identity::RunIdentity;
+use crate::owners::Owner;
 use crate::step::Step;
 use crate::store::Store;
 use crate::version::{Version, read_file, verify_file};
@@ -68,6 +69,8 @@ pub struct Staging<'a> {
     follows: Option<u64>,
     /// The gate by which the run can be stopped from outside.
     gate: Option<&'a Gate>,
+    /// The pipeline that publishes.
+    owner: Option<Owner>,
     /// Whether a commit may refer to the staged files, so that they must not be removed.
     referenced: bool,
 }
@@ -119,6 +122,7 @@ impl Store {
                 artifacts: Vec::new(),
                 follows: None,
                 gate: None,
+                owner: None,
                 referenced: false,
             });
         }
@@ -146,6 +150,12 @@ impl<'a> Staging<'a> {
     pub fn apply(&mut self, mut artifacts: Vec<NewArtifact>) {
         artifacts.sort_by(|a, b| a.committed.of.cmp(&b.committed.of));
         self.artifacts = artifacts;
+    }
+
+    /// States the pipeline that publishes: if the store belongs to another one when the run commits, since both began in a new store
+    /// at the same time, nothing is published: [`StoreError::OtherPipeline`].
+    pub fn own(&mut self, owner: Owner) {
+        self.owner = Some(owner);
     }
 
     /// Lets others stop the run until it commits.
@@ -331,6 +341,9 @@ impl<'a> Staging<'a> {
         // Commits are read before the lock is taken, so that others wait only milliseconds even with many versions.
         store.digests()?;
         let _lock = store.lock_unless(&|| self.go_on())?;
+        if let Some(owner) = &self.owner {
+            store.claim_locked(owner)?;
+        }
         // If an earlier run was killed after its commit, its hints are completed first.
         store.refresh_hints()?;
         let damaged = self.replaces.as_ref().map(|damaged| damaged.version);

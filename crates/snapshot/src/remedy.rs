@@ -12,7 +12,11 @@ use crate::store::Store;
 use crate::{artifacts, inputs};
 
 /// What heals a damaged version, by how later commits affect it.
-pub(crate) fn of_version(version: u64, day: NaiveDate, standing: Standing) -> String {
+pub(crate) fn of_version(
+    store: &Store,
+    (version, day): (u64, NaiveDate),
+    standing: Standing,
+) -> String {
     if let Some(by) = standing.damaged_replaced_by {
         return format!("version {by} replaced version {version}");
     }
@@ -21,8 +25,21 @@ pub(crate) fn of_version(version: u64, day: NaiveDate, standing: Standing) -> St
             "version {by} superseded version {version} of {day}, which no run publishes again: restore its files from a backup"
         );
     }
+    // Where a commit is lost or damaged, what comes before the day is not known.
+    let is_known = store.lost().is_ok_and(|lost| lost.is_empty()) && store.digests().is_ok();
+    if standing.outdated && is_known {
+        return format!(
+            "another version comes before {day} by now, so that `tessera run --as-of {day}` publishes a new version of that day, with the \
+             same pipeline file; version {version} itself no run publishes again: restore its files from a backup"
+        );
+    }
+    let known = store.pipeline_of(version).ok();
+    let known = known.and_then(|pipeline| pipeline["known_as_of"].as_str().map(str::to_owned));
+    let known = known.filter(|known| *known != day.to_string());
+    let options = known.map_or_else(String::new, |known| format!(" --known-as-of {known}"));
     format!(
-        "`tessera run --as-of {day} --replace-damaged` publishes version {version} of {day} again, with the same pipeline file, program and lake"
+        "`tessera run --as-of {day}{options} --replace-damaged` publishes version {version} of {day} again, with the same pipeline file, \
+         options, program and lake"
     )
 }
 
@@ -81,7 +98,8 @@ fn of_run(store: &Store, txid: &str) -> Option<String> {
     let version = store.committed_by(txid).ok()??;
     let listed = store.list().ok()?;
     let found = listed.iter().find(|known| known.version == version)?;
-    Some(of_version(version, found.as_of, found.standing))
+    let of = (version, found.as_of);
+    Some(of_version(store, of, found.standing))
 }
 
 /// The newest commit that names a kept file by the sha256 of its content.

@@ -7,6 +7,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::commit::{Commit, CommittedTable, file_name, run_path, sha256, version_of};
 use crate::error::{Lost, StoreError};
 use crate::folder::Folder;
@@ -220,6 +222,13 @@ impl Store {
         let bytes = self.commit_bytes(number)?;
         let commit = self.parse_with(number, &bytes, Commit::open_without_inputs)?;
         Ok(commit.tables)
+    }
+
+    /// What a commit states of its pipeline.
+    pub(crate) fn pipeline_of(&self, number: u64) -> Result<Value, StoreError> {
+        let bytes = self.commit_bytes(number)?;
+        let commit = self.parse_with(number, &bytes, Commit::open_without_inputs)?;
+        Ok(commit.pipeline)
     }
 
     /// Digests of all commits, oldest first. Of the commits in the index only the newest is read.

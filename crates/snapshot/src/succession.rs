@@ -62,6 +62,18 @@ pub(crate) fn current(replaced: &BTreeMap<u64, u64>, mut version: u64) -> u64 {
 pub(crate) fn standings(versions: &[Arc<Digested>]) -> Vec<Standing> {
     let newest = newest(versions.iter());
     let replaced = replaced(versions);
+    let keys = versions.iter();
+    let keys: BTreeMap<u64, &str> = keys
+        .map(|known| (known.version, known.idempotency_key.as_str()))
+        .collect();
+    // A version of the same key holds the same, as where an edit was taken back and its day was run again.
+    let is_as_then = |before: Option<&Digested>, then: u64| match before {
+        None => then == 0,
+        Some(before) => {
+            before.version == current(&replaced, then)
+                || keys.get(&then) == Some(&before.idempotency_key.as_str())
+        }
+    };
     let standing = |known: &Arc<Digested>| {
         let superseded_by = newest
             .get(&known.as_of)
@@ -70,8 +82,7 @@ pub(crate) fn standings(versions: &[Arc<Digested>]) -> Vec<Standing> {
         let before = newest.range(..known.as_of).next_back();
         Standing {
             superseded_by,
-            outdated: before.map_or(0, |(_, before)| before.version)
-                != current(&replaced, known.previous),
+            outdated: !is_as_then(before.map(|(_, before)| *before), known.previous),
             damaged_replaced_by: replaced.get(&known.version).copied(),
         }
     };
@@ -103,7 +114,7 @@ mod tests {
                 version,
                 as_of,
                 txid: version.to_string(),
-                idempotency_key: String::new(),
+                idempotency_key: format!("key of {version}"),
                 previous,
                 files: Arc::new([]),
                 program: Arc::from(""),
@@ -113,6 +124,17 @@ mod tests {
             }));
         }
         versions
+    }
+
+    #[test]
+    fn a_day_that_is_as_it_was_again_makes_nothing_outdated() {
+        let mut versions = history(&[30, 31, 30, 30]);
+        let outdated = |versions: &[Arc<Digested>]| standings(versions)[1].outdated;
+        assert!(outdated(&versions[..3]) && outdated(&versions));
+        // The edit of version 3 was taken back.
+        let first = versions[0].idempotency_key.clone();
+        Arc::get_mut(&mut versions[3]).unwrap().idempotency_key = first;
+        assert!(!outdated(&versions));
     }
 
     fn shown_of(days: &[u32], expired: &[u64]) -> Option<u64> {

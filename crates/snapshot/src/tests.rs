@@ -9,6 +9,7 @@ mod history;
 mod index;
 mod inputs;
 mod kills;
+mod owners;
 mod publishing;
 mod races;
 

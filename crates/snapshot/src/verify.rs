@@ -97,7 +97,7 @@ impl Store {
         };
         if let Some(number) = only {
             self.verify_commit(&mut check, self.version(number)?.number(), None, true)?;
-            check.note_damage(&BTreeMap::new(), &self.known_standings());
+            check.note_damage(self, &BTreeMap::new(), &self.known_standings());
             return Ok(check.report);
         }
         let mut replaced = BTreeMap::new();
@@ -117,7 +117,7 @@ impl Store {
             parent = known.sha256;
             replaced.extend(known.replaces.map(|damaged| (damaged, number)));
         }
-        check.note_damage(&replaced, &self.known_standings());
+        check.note_damage(self, &replaced, &self.known_standings());
         let mut report = check.report;
         if report.is_sound() {
             report.stale_hints = self.stale_hints()?;
@@ -209,7 +209,12 @@ impl Check {
 
     /// Moves problems with files into the report with what would heal them, separately where another version replaced the damaged
     /// one.
-    fn note_damage(&mut self, replaced: &BTreeMap<u64, u64>, standings: &BTreeMap<u64, Standing>) {
+    fn note_damage(
+        &mut self,
+        store: &Store,
+        replaced: &BTreeMap<u64, u64>,
+        standings: &BTreeMap<u64, Standing>,
+    ) {
         for (version, found) in std::mem::take(&mut self.damaged) {
             if let Some(&by) = replaced.get(&version) {
                 let problems = found.into_iter().map(|damage| damage.problem).collect();
@@ -221,7 +226,7 @@ impl Check {
             for damage in found {
                 self.report.note(version, damage.problem);
                 self.report.remedies.insert(match damage.heals {
-                    Heals::Version(day) => remedy::of_version(version, day, standing),
+                    Heals::Version(day) => remedy::of_version(store, (version, day), standing),
                     Heals::Other(remedy) => remedy,
                 });
             }

@@ -138,6 +138,78 @@ fn days_whose_columns_have_another_type_leave_the_newest_delta_version() {
     assert!(columns(&last).contains(&("visits".into(), "long".into())));
 }
 
+/// Days in the newest Delta version of `customers`, by all entries from the first on.
+fn shown(store: &Path, last: u64) -> Vec<String> {
+    let mut shown = Vec::new();
+    for number in 0..=last {
+        let entry = entry(store, "customers", number);
+        for day in days(&entry, "remove") {
+            let place = shown.iter().position(|known| *known == day);
+            shown.remove(place.expect("only what is there is removed"));
+        }
+        shown.extend(days(&entry, "add"));
+    }
+    shown.sort();
+    shown
+}
+
+#[test]
+fn days_return_where_a_column_has_their_type_again() {
+    let texts = || -> ArrayRef { Arc::new(StringArray::from(vec!["x", "y"])) };
+    let folder = tempdir().unwrap();
+    let store = Store::open_or_create(folder.path()).unwrap();
+    publish(&store, 1, 0, ("spend", floats()));
+    publish(&store, 2, 1, ("spend", floats()));
+    publish(&store, 3, 2, ("spend", texts()));
+    assert_eq!(shown(folder.path(), 3), ["03"]);
+    // A day that is left out is made again, as it was and otherwise.
+    publish(&store, 4, 1, ("spend", floats()));
+    assert_eq!(shown(folder.path(), 4), ["01", "02"]);
+    publish(&store, 5, 2, ("visits", floats()));
+    assert_eq!(shown(folder.path(), 5), ["01", "02", "03"]);
+    let last = entry(folder.path(), "customers", 4);
+    let about = &last[0]["commitInfo"]["operationParameters"];
+    assert_eq!(about["returnedDays"], "2026-01-01");
+    assert_eq!(about["removedDays"], "2026-01-03");
+    assert!(columns(&last).contains(&("spend".into(), "double".into())));
+    // Written at once, it is the same.
+    assert!(store.verify(None).unwrap().stale_hints.is_empty());
+    std::fs::remove_dir_all(folder.path().join("delta")).unwrap();
+    store.repair().unwrap();
+    assert_eq!(shown(folder.path(), 5), ["01", "02", "03"]);
+}
+
+#[test]
+fn a_lost_commit_takes_its_day_and_no_other_out_of_the_tables() {
+    let lose = |store: &Path, number: u64| {
+        std::fs::remove_file(store.join(format!("commits/{number:020}.json"))).unwrap();
+    };
+    let folder = tempdir().unwrap();
+    let begun = Store::open_or_create(folder.path()).unwrap();
+    for seed in 1..=4 {
+        publish(&begun, seed, seed - 1, ("spend", floats()));
+    }
+    lose(folder.path(), 2);
+    // The next run, without a repair.
+    let store = Store::open(folder.path()).unwrap();
+    publish(&store, 5, 4, ("spend", floats()));
+    assert_eq!(shown(folder.path(), 5), ["01", "03", "04", "05"]);
+    let lost = entry(folder.path(), "customers", 2);
+    assert_eq!(
+        lost[0]["commitInfo"]["operationParameters"]["lostVersion"],
+        "2"
+    );
+    publish(&store, 6, 1, ("spend", floats()));
+    assert_eq!(shown(folder.path(), 6), ["01", "02", "03", "04", "05"]);
+    // The newest one.
+    lose(folder.path(), 6);
+    let store = Store::open(folder.path()).unwrap();
+    store.repair().unwrap();
+    let entries = folder.path().join("delta/customers/_delta_log");
+    assert_eq!(std::fs::read_dir(entries).unwrap().count(), 6);
+    assert_eq!(shown(folder.path(), 5), ["01", "03", "04", "05"]);
+}
+
 #[test]
 fn a_table_that_comes_later_is_empty_until_then() {
     let folder = tempdir().unwrap();

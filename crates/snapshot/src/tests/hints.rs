@@ -60,6 +60,15 @@ const MISHAPS: &[Mishap] = &[
         &["latest"],
     ),
     (
+        "latest is a folder, as a copy that followed links has it",
+        |store| {
+            fs::remove_file(store.join("latest")).unwrap();
+            fs::create_dir(store.join("latest")).unwrap();
+            fs::write(store.join("latest/customers.parquet"), "PAR1").unwrap();
+        },
+        &["latest"],
+    ),
+    (
         "the catalogue is garbage",
         |store| fs::write(store.join("catalog.parquet"), "PAR1").unwrap(),
         &["catalog.parquet"],

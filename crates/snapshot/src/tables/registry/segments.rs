@@ -57,7 +57,7 @@ pub(super) const TABLE: Table = Table {
                 Ty::Text,
                 "`lost` where more members have left than can still be lost, else `living`.",
             ),
-            may("left_customers", Ty::Int, "Members who churned before by the first supervised score, and have no value at risk.").counts("customers"),
+            may("left_customers", Ty::Int, "Members who churned before by the supervised score that says who has left, and have no value at risk.").counts("customers"),
             may(
                 "win_back_value",
                 Ty::Float,

@@ -7,7 +7,7 @@ pub(super) const TABLE: Table = Table {
         name: "sources",
         doc: "The rows of each source by outcome: file_rows = future + unknown + pruned + rows, and rows = used + filtered + \
         quarantined + dropped.",
-        version: "1.3",
+        version: "1.4",
         row: "source",
         sorted_by: &["source"],
         unique: true,
@@ -118,5 +118,22 @@ pub(super) const TABLE: Table = Table {
                 "Used rows for which a join found no row of its lookup, summed over the joins; null without a join.",
             )
             .counts("rows"),
+            may(
+                "warnings",
+                Ty::Text,
+                "The notes that are warnings, the worst first, one per line; null where there is none.",
+            ),
+            may(
+                "worst_warning",
+                Ty::Text,
+                "What the first of them says of the rows: `missing`, `left out`, values `changed`, or of another `meaning`.",
+            ),
+            may(
+                "gap_days",
+                Ty::Int,
+                "Days without a used row where the source usually has some, see `warnings`; null where no used row has a time, and \
+                of sources that are not events.",
+            )
+            .counts("days"),
         ],
     };
