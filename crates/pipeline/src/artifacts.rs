@@ -64,6 +64,8 @@ pub(crate) struct Decision {
     pub(crate) known: Option<Known>,
     /// Why it is fitted; `None` where the known one is applied.
     pub(crate) fit: Option<String>,
+    /// What has another meaning now than when frozen edges were fitted, which stay all the same.
+    pub(crate) differs: Option<String>,
 }
 
 /// What a run does about everything that learns, by what it is of.
@@ -173,7 +175,7 @@ impl Artifacts {
             let basis = || basis::of_scheme(pipeline, scheme, published);
             let decision = match frozen(&scheme.kind) {
                 // Frozen edges stay whatever changes.
-                Some((rfm, version)) => day.frozen(scheme, rfm, version, found)?,
+                Some((rfm, version)) => day.frozen((scheme, rfm), basis(), version, found)?,
                 None => day.decide(&of, basis(), scheme.refit),
             };
             decisions.insert(of, decision);
@@ -233,7 +235,8 @@ fn previous(
         Err(StoreError::Expired { .. }) => None,
         Err(error) => return Err(error.into()),
     };
-    Ok(version.filter(|version| Names::stated(pipeline).has(version)))
+    let names = Names::stated(pipeline, store)?;
+    Ok(version.filter(|version| names.has(version)))
 }
 
 /// A day, and what is known of the past on it.
@@ -249,6 +252,7 @@ impl Day<'_> {
             basis,
             known,
             fit: Some(why),
+            differs: None,
         };
         if refit == Refit::Always {
             return fit(basis, "refit = \"always\"".to_owned(), None);
@@ -281,6 +285,7 @@ impl Day<'_> {
             basis,
             known: Some(known),
             fit,
+            differs: None,
         }
     }
 
@@ -302,7 +307,9 @@ impl Day<'_> {
         if let Some(found) = artifact_of(previous, of) {
             return Some(found.clone());
         }
-        let mut names = Names::of(previous);
+        let Ok(mut names) = Names::of(previous, store) else {
+            return None;
+        };
         let mut number = previous.commit().previous;
         while number != 0 {
             let version = match store.version(number) {
@@ -349,8 +356,8 @@ impl Day<'_> {
     /// Edges that stay as they are once they are fitted: those of a stated version, or of the last version with the scheme.
     fn frozen(
         &self,
-        scheme: &Scheme,
-        rfm: &RfmGrid,
+        (scheme, rfm): (&Scheme, &RfmGrid),
+        basis: BTreeMap<String, String>,
         stated: Option<u64>,
         found: &mut Diagnostics,
     ) -> Result<Decision, PipelineError> {
@@ -387,8 +394,18 @@ impl Day<'_> {
         let fit = known
             .is_none()
             .then(|| "no version before this day has frozen edges of it".to_owned());
+        let then = known.as_ref().map(|known| &known.committed.basis);
+        // Versions of earlier programs do not state it.
+        let then = then.filter(|then| !then.is_empty());
+        let of_data = |basis: &BTreeMap<String, String>| {
+            let mut basis = basis.clone();
+            basis.retain(|what, _| basis::OF_DATA.contains(&what.as_str()));
+            basis
+        };
+        let differs = then.and_then(|then| changed(&of_data(then), &of_data(&basis)));
         Ok(Decision {
-            basis: BTreeMap::new(),
+            differs,
+            basis,
             known,
             fit,
         })

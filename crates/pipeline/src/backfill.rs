@@ -15,7 +15,7 @@ use crate::prepare::Reading;
 use crate::publish;
 
 /// Most days of one backfill: a century of nights.
-const MOST_DAYS: usize = 36_525;
+pub const MOST_DAYS: usize = 36_525;
 
 /// How far two days lie apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +42,8 @@ impl Every {
     }
 
     /// The days from the first to the last, which is the last one only where a step meets it. Every step counts from the first
-    /// day, so that the 31st stays the 31st after a shorter month.
-    pub fn days(self, first: NaiveDate, last: NaiveDate) -> Vec<NaiveDate> {
+    /// day, so that the 31st stays the 31st after a shorter month. `None` where they are more than [`MOST_DAYS`].
+    pub fn days(self, first: NaiveDate, last: NaiveDate) -> Option<Vec<NaiveDate>> {
         let at = |step: usize| {
             let step = u32::try_from(step).ok()?;
             match self {
@@ -53,8 +53,9 @@ impl Every {
                 }
             }
         };
-        let days = (0..MOST_DAYS).map_while(at);
-        days.take_while(|day| *day <= last).collect()
+        let days = (0..=MOST_DAYS).map_while(at);
+        let days: Vec<NaiveDate> = days.take_while(|day| *day <= last).collect();
+        (days.len() <= MOST_DAYS).then_some(days)
     }
 }
 
@@ -134,6 +135,7 @@ mod tests {
         let every = Every::parse(every).unwrap();
         every
             .days(day(first), day(last))
+            .unwrap()
             .iter()
             .map(ToString::to_string)
             .collect()
@@ -150,6 +152,17 @@ mod tests {
             days("1y", "2024-02-29", "2026-03-01"),
             ["2024-02-29", "2025-02-28", "2026-02-28"]
         );
+    }
+
+    #[test]
+    fn no_day_is_left_out_where_there_are_too_many() {
+        let daily = |last: &str| Every::Days(1).days(day("1900-01-01"), day(last));
+        // 1900 was no leap year: a century of nights ends a day later.
+        let most = daily("2000-01-01").unwrap();
+        assert_eq!(most.len(), MOST_DAYS);
+        assert_eq!(daily("2000-01-02"), None);
+        let weekly = Every::Days(7).days(day("1900-01-01"), day("2000-01-02"));
+        assert_eq!(weekly.unwrap().len(), 5_218);
     }
 
     #[test]

@@ -63,33 +63,60 @@ pub(crate) struct Ruled {
 }
 
 /// Whether new clusters continue those of the version before; `None` where there is nothing to compare, and where another definition gave
-/// that version its segments.
-fn unmatched(scheme: &Scheme, history: &History, assignment: &Assignment) -> Option<Quality> {
+/// that version its segments. Where the fit before found fewer clusters than are asked for, and this one more, it is used all the same.
+fn unmatched(
+    scheme: &Scheme,
+    history: &History,
+    (fit, assignment): (&Fit, &Assignment),
+) -> Option<Quality> {
     let most = scheme.kind.settings().max_unmatched()?;
     let before = history.version_before()?;
     if held::is_held(before, &assignment.scheme) {
         return None;
     }
     let share = history.unmatched(assignment)?;
+    let few = tessera_segments::too_few_clusters(scheme, fit);
+    let few = few.filter(|found| assignment.segments.len() > *found);
     let fits = share <= most;
-    let reason = || {
-        format!(
-            "after a refit {:.1}% of the customers would be in clusters that continue none of the previous version, more than `max_unmatched` allows: the clusters fitted before stay in use",
-            100.0 * share
-        )
+    let percent = 100.0 * share;
+    let reason = match few {
+        _ if fits => None,
+        Some(found) => Some(format!(
+            "after the refit {percent:.1}% of the customers are in clusters that continue none of the previous version; it is used, because the fit before found fewer clusters ({found}) than are asked for"
+        )),
+        None => Some(format!(
+            "after a refit {percent:.1}% of the customers would be in clusters that continue none of the previous version, more than `max_unmatched` allows: the clusters fitted before stay in use"
+        )),
     };
+    let is_used = fits || few.is_some();
     Some(Quality {
         segment: String::new(),
         criterion: "refit",
         metric: "share of customers in clusters that continue no earlier one".to_owned(),
         value: Some(share),
-        threshold: Some(Threshold::at_most(most)),
-        status: match fits {
+        threshold: (fits || !is_used).then(|| Threshold::at_most(most)),
+        status: match is_used {
             true => QualityStatus::Ok,
             false => QualityStatus::Flagged,
         },
-        reason: (!fits).then(reason),
+        reason,
     })
+}
+
+/// That frozen edges cut numbers that may mean something else now.
+fn frozen_before(what: &str) -> Quality {
+    Quality {
+        segment: String::new(),
+        criterion: "refit",
+        metric: "frozen edges of another definition".to_owned(),
+        value: Some(1.0),
+        threshold: None,
+        // Not every change of a source concerns these numbers.
+        status: QualityStatus::Ok,
+        reason: Some(format!(
+            "{what} changed since the edges were frozen, which are used as they are: where the numbers mean something else now, state the edges of another version, or give the scheme another name, so that they are computed anew"
+        )),
+    }
 }
 
 /// How many schemes had assigned the customers.
@@ -208,7 +235,7 @@ impl Assigned {
         let mut assignment = by(applied.map(|(_, fit)| fit))?;
         let mut artifact = applied.map(|(known, _)| known.applied(None));
         if let (None, Some((known, fit))) = (applied, known)
-            && let Some(judged) = unmatched(scheme, history, &assignment)
+            && let Some(judged) = unmatched(scheme, history, (fit, &assignment))
         {
             if judged.status == QualityStatus::Flagged {
                 tracing::warn!("`{name}`: the refit is not used");
@@ -216,6 +243,11 @@ impl Assigned {
                 artifact = Some(known.applied(Some(prepared.as_of)));
             }
             assignment.quality.push(judged);
+        }
+        if let Some(what) = decision.and_then(|decision| decision.differs.as_ref()) {
+            let row = frozen_before(what);
+            tracing::warn!("`{name}`: {}", row.reason.as_deref().unwrap_or_default());
+            assignment.quality.push(row);
         }
         if let (None, Some(decision)) = (&artifact, decision)
             && !assignment.fit.is_none()
@@ -270,16 +302,21 @@ impl Assigned {
         (mut assignment, artifact): (Assignment, Option<NewArtifact>),
         history: &mut History,
     ) -> Result<(), PipelineError> {
-        let artifact = artifact.map(|artifact| (scheme.name.value.clone(), artifact));
-        self.artifacts.extend(artifact);
         history.settle(prepared, (scheme, &self.customers), &mut assignment)?;
+        let applied = artifact.as_ref().filter(|known| known.content.is_none());
+        let fitted_on = applied.map(|known| known.committed.fitted_on);
         for warning in &assignment.warnings {
+            let when = fitted_on.filter(|_| warning.is_of_fit());
+            let when =
+                when.map_or_else(String::new, |day| format!("when it was fitted, on {day}: "));
             tracing::warn!(
                 scheme = scheme.name.value,
-                "scheme `{}`: {warning}",
+                "scheme `{}`: {when}{warning}",
                 scheme.name.value
             );
         }
+        let artifact = artifact.map(|artifact| (scheme.name.value.clone(), artifact));
+        self.artifacts.extend(artifact);
         self.columns
             .extend(tessera_segments::customer_columns(&assignment)?);
         self.assignments.push(assignment);

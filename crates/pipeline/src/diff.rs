@@ -146,7 +146,7 @@ pub fn diff(
     Ok(Diff {
         from: Side::of(from),
         to: Side::of(to),
-        same_pipeline: Names::of(to).has(from) || Names::of(from).has(to),
+        same_pipeline: Names::of(to, store)?.has(from) || Names::of(from, store)?.has(to),
         program_changed: from.commit().program != to.commit().program,
         definitions: definitions(&from.commit().pipeline, &to.commit().pipeline),
         sources: inputs::sources(store, from, to)?,

@@ -7,6 +7,7 @@ use arrow::datatypes::{DataType, Date32Type};
 use arrow::util::display::array_value_to_string;
 use chrono::{Days, NaiveDate};
 use tessera_features::FeatureInfo;
+use tessera_segments::Vacant;
 use tessera_snapshot::tables::{self, Ty};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics, unknown_name};
@@ -250,8 +251,12 @@ fn check(
         }
         Subject::Segment { scheme, segment } => {
             let table = tables.segments();
-            match segment_row(table, &scheme.value, &segment.value) {
+            let (scheme, segment) = (scheme.value.as_str(), segment.value.as_str());
+            match segment_row(table, scheme, segment) {
                 Some(row) => (table, row),
+                None if is_vacant(prepared, tables, scheme, segment) => {
+                    return Ok(of_nobody(expect, &subject, (table, scheme)));
+                }
                 None => return Ok(vec![absent("is not among the segments of this day")]),
             }
         }
@@ -316,6 +321,51 @@ fn segment_row(table: &RecordBatch, scheme: &str, segment: &str) -> Option<usize
     let (schemes, segments) = (text("scheme")?, text("segment")?);
     (0..table.num_rows())
         .find(|&row| schemes.value(row) == scheme && segments.value(row) == segment)
+}
+
+/// Whether a scheme has a segment that nobody is in, so that it has no row: a stage, the segment of customers without a value, or a
+/// value that customers had before.
+fn is_vacant(prepared: &Prepared, tables: &Tables, scheme: &str, segment: &str) -> bool {
+    let pipeline = &prepared.pipeline;
+    let vacant = pipeline.scheme(scheme);
+    let limits = &pipeline.features.lifecycle;
+    match vacant.and_then(|scheme| tessera_segments::vacant(scheme, limits, segment)) {
+        Some(Vacant::Stated(_)) => true,
+        Some(Vacant::Label(_)) => segment_row(&tables.told.ledger, scheme, segment).is_some(),
+        None => false,
+    }
+}
+
+/// What does not hold of a segment that nobody is in: it has no customers and no part of any sum, and everything else of it is missing.
+fn of_nobody(
+    expect: &Expect,
+    subject: &str,
+    (segments, scheme): (&RecordBatch, &str),
+) -> Vec<Unmet> {
+    let schemes = segments.column_by_name("scheme");
+    let schemes = schemes.and_then(|column| column.as_string_opt::<i32>());
+    // What is summed of the other segments of the scheme is summed of this one.
+    let is_summed = |name: &str| {
+        let mut rows = schemes.into_iter().flat_map(|schemes| {
+            (0..schemes.len()).filter(move |&row| schemes.value(row) == scheme)
+        });
+        let column = segments.column_by_name(name);
+        column.is_some_and(|column| rows.any(|row| column.is_valid(row)))
+    };
+    let value = |name: &str| match name {
+        "customers" | "share" => Some(Found::Number(0.0)),
+        "value" | "value_share" | "kpi_customers" if is_summed(name) => Some(Found::Number(0.0)),
+        _ => None,
+    };
+    let mut found = Vec::new();
+    for check in &expect.checks {
+        let value = value(&check.0.value);
+        if !holds(&check.1, value.as_ref()) {
+            let text = value.map_or_else(|| "missing".to_owned(), |value| value.text(true));
+            found.push(unmet(expect, subject, check, text));
+        }
+    }
+    found
 }
 
 /// A value of a table.

@@ -8,6 +8,7 @@ mod column_definitions;
 mod definitions;
 mod drift;
 mod holds;
+mod ids;
 mod keys;
 mod moves;
 mod reattributed;
@@ -16,6 +17,7 @@ mod replay;
 mod rescored;
 mod state;
 mod steps;
+mod vacant;
 mod values;
 
 use std::collections::BTreeMap;
@@ -46,6 +48,7 @@ pub(crate) use definitions::{
     DEFINITIONS, MAP, definitions, own_columns, read_columns, reads_scores, used_schemes,
 };
 pub(crate) use holds::{HistoryMark, Limits};
+pub(crate) use ids::identify;
 use keys::KeyChanges;
 use moves::{first_stay, moves, put, released, stay};
 use replay::Replay;
@@ -156,7 +159,7 @@ impl History {
         let Some(version) = before(store, prepared.as_of, &mut history.follows)? else {
             return Ok(history);
         };
-        if !Names::stated(&prepared.pipeline).has(&version) {
+        if !Names::stated(&prepared.pipeline, store)?.has(&version) {
             tracing::warn!(
                 "the version before this day is of another pipeline that shares the store, so nothing is compared with it"
             );
@@ -268,7 +271,7 @@ impl History {
                 segment.id = id;
             }
         }
-        self.hold(prepared, customers, assignment)?;
+        self.hold(prepared, (scheme, customers), assignment)?;
         let noted: Vec<(i64, &str, bool)> = assignment
             .segments
             .iter()
@@ -322,10 +325,18 @@ impl History {
                 let all = overlap.before.get(then).copied().filter(|all| *all > 0)?;
                 Some(overlap.both(then, now) as f64 / all as f64)
             });
+        // That clusters do not go on is an event of their own.
+        let is_found = scheme.is_some_and(Scheme::finds_clusters);
+        let is_emptied = |(then, (id, _)): &(usize, &(i64, String))| {
+            let had = overlap.before.get(*then).is_some_and(|all| *all > 0);
+            had && !is_found && !assignment.segments.iter().any(|now| now.id == *id)
+        };
+        let emptied = before.segments.iter().enumerate().filter(is_emptied);
         Since::Compared {
             psi: shape.as_ref().map(|shape| shape.psi),
             psi_critical: shape.as_ref().and_then(|shape| shape.psi_critical),
             kept: kept.collect(),
+            emptied: emptied.map(|(_, (_, name))| name.clone()).collect(),
         }
     }
 
@@ -433,6 +444,7 @@ impl History {
             now: found.table,
             assignments,
             changes: &changes,
+            ledger: &self.ledger,
             learned: found.learned,
         };
         let mut steps = replay.steps(previous, found.aged)?;

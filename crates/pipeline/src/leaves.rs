@@ -17,6 +17,7 @@ use tessera_engine::Engine;
 use tessera_expr::rel::Project;
 use tessera_expr::{Expr, uses_as_of};
 use tessera_features::Later;
+use tessera_history::Ledger;
 use tessera_model::interrupt;
 use tessera_segments::{AssignedBy, Assignment, Stay};
 use tessera_snapshot::NewArtifact;
@@ -157,6 +158,8 @@ pub(crate) struct From<'a> {
     /// The table of all features and scores, a row per customer.
     pub(crate) now: &'a RecordBatch,
     pub(crate) assigned: &'a Assigned,
+    /// The segments of this run and of all before.
+    pub(crate) ledger: &'a Ledger,
 }
 
 /// What a scheme applies on later days.
@@ -412,6 +415,7 @@ impl Applied<'_> {
                 made.put(place, self.published.segment(row));
             }
         }
+        history::identify(from.ledger, self.scheme, self.published, &mut made);
         later.add(&made)?;
         Ok(Some(made))
     }

@@ -79,7 +79,7 @@ pub use prepared::Prepared;
 pub use publish::{Page, Published, WrittenTable, render};
 pub use run::{publish, run, set_threads};
 pub use scores::markdown as scores_markdown;
-pub use sources::SourceOutcome;
+pub use sources::{SourceOutcome, Warnings, Weight};
 pub use stage::{Observer, Silent, Stage, StageReport, stages};
 pub use tessera_expr::aggregates::{markdown as aggregates_markdown, written as aggregates};
 pub use tessera_features::catalogue;

@@ -7,12 +7,12 @@ use tessera_spec::shown::grouped;
 
 use crate::prepared::Prepared;
 
-/// The lines of business that scores predict, beside that of the first score that predicts churn.
+/// The lines of business that scores predict, by the names of the scores, beside that of the score that says who has left.
 pub(crate) fn other_lines(prepared: &Prepared) -> impl Iterator<Item = Line> {
-    let scores = &prepared.pipeline.scores;
-    let mut predict_churn = scores.iter().filter(|score| score.loss().is_some());
-    let first = predict_churn.find_map(Score::line);
-    let lines = scores.iter().filter_map(Score::line);
+    let mut scores: Vec<&Score> = prepared.pipeline.scores.iter().collect();
+    scores.sort_by(|a, b| a.name.value.cmp(&b.name.value));
+    let first = prepared.pipeline.says_who_left().and_then(Score::line);
+    let lines = scores.into_iter().filter_map(Score::line);
     lines.filter(move |line| {
         first
             .as_ref()

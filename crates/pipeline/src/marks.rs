@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Float64Type, Schema};
 use tessera_segments::Assignment;
-use tessera_spec::pipeline::{Period, Score, VALUE_AT_RISK, VALUE_PAST};
+use tessera_spec::pipeline::{Period, VALUE_AT_RISK, VALUE_PAST};
 
 use crate::error::PipelineError;
 use crate::lines::other_lines;
@@ -99,7 +99,7 @@ fn text_column(table: &RecordBatch, name: &str) -> Result<StringArray, PipelineE
     Ok(column.as_string::<i32>().clone())
 }
 
-/// Which customers have left, according to the first score that predicts churn, with no value at risk and in no other line of business, and
+/// Which customers have left, according to the score that says so ([`tessera_spec::Pipeline::says_who_left`]), with no value at risk and in no other line of business, and
 /// their money per period until they counted as lost.
 struct Left {
     /// Whether a customer has left; `None` for customers who never bought and can be lost in no other way either.
@@ -128,8 +128,10 @@ impl LeftOfSegment {
 impl Left {
     /// `None` where no score predicts churn.
     fn read(prepared: &Prepared, customers: &RecordBatch) -> Result<Option<Self>, PipelineError> {
-        let mut scores = prepared.pipeline.scores.iter();
-        let Some(loss) = scores.find_map(Score::loss) else {
+        let Some(score) = prepared.pipeline.says_who_left() else {
+            return Ok(None);
+        };
+        let Some(loss) = score.loss() else {
             return Ok(None);
         };
         let excluded = text_column(customers, &loss.excluded)?;
@@ -163,10 +165,17 @@ impl Left {
         let value = prepared.pipeline.value.as_ref();
         let per = value.and_then(|value| value.per);
         let period = per.unwrap_or(Period::Month).days();
+        // The days are counted by the orders: until when a customer stayed who was lost to another source, they do not say.
+        let orders = tessera_features::orders(&prepared.pipeline);
+        let of_orders = orders.is_some_and(|orders| {
+            let line = score.line();
+            line.is_none_or(|line| line.source == orders.name.value)
+        });
+        let days = |name: &str| if of_orders { numbers(name) } else { Ok(None) };
         let read = (
             numbers(VALUE_PAST)?,
-            numbers("tenure_days")?,
-            numbers("recency_days")?,
+            days("tenure_days")?,
+            days("recency_days")?,
         );
         let per_period = match read {
             (Some(past), Some(tenure), Some(recency)) => (0..customers.num_rows())

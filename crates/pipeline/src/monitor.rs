@@ -18,7 +18,7 @@ use tessera_spec::shown::grouped;
 
 use crate::error::PipelineError;
 use crate::prepared::Prepared;
-use crate::publish::Published;
+use crate::publish::{self, Published};
 use crate::sources::{SourceOutcome, percent};
 use crate::stage::{Observer, Stage, StageReport};
 
@@ -44,7 +44,7 @@ struct Record {
     stages: Vec<Done>,
     running: Option<(Stage, Instant)>,
     published: Option<Published>,
-    /// The version published by a run whose process was killed.
+    /// The version published by a run that was ended after its commit; `published` describes it where its commit can be read.
     left: Option<u64>,
     /// Whether the event of the start is written.
     announced: bool,
@@ -158,7 +158,9 @@ impl Monitor {
         let mut record = monitor.record();
         record.clock = record.clock.checked_sub(elapsed).unwrap_or(record.clock);
         record.started -= elapsed;
-        record.left = version;
+        let store = recorded.fact(Fact::Store).map(Path::new);
+        record.store = store.and_then(|store| std::path::absolute(store).ok());
+        record.leave(version);
         record.pipeline = recorded
             .text(Fact::Pipeline)
             .unwrap_or(std::mem::take(&mut record.pipeline));
@@ -170,6 +172,11 @@ impl Monitor {
         }
         drop(record);
         Ok(monitor)
+    }
+
+    /// The run is ended after it committed this version.
+    pub fn left(&self, version: u64) {
+        self.record().leave(Some(version));
     }
 
     fn record(&self) -> MutexGuard<'_, Record> {
@@ -256,6 +263,16 @@ impl Monitor {
             }
         }
         Finished { summary, problems }
+    }
+}
+
+impl Record {
+    /// Records the version that the run published before it was ended, unless it has recorded it.
+    fn leave(&mut self, version: Option<u64>) {
+        self.left = version;
+        if let (Some(version), None, Some(store)) = (version, &self.published, &self.store) {
+            self.published = publish::left(store, version).ok();
+        }
     }
 }
 

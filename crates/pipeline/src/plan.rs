@@ -225,7 +225,7 @@ fn against(store: &Store, prepared: &Prepared) -> Result<Option<Version>, Pipeli
         Err(StoreError::NoDay { .. }) => store.latest()?,
         Err(error) => return Err(error.into()),
     };
-    let names = Names::stated(&prepared.pipeline);
+    let names = Names::stated(&prepared.pipeline, store)?;
     Ok(found.filter(|version| names.has(version)))
 }
 

@@ -21,6 +21,7 @@ use tessera_spec::pipeline::{SchemeKind, Target, VALUE_COLUMNS};
 
 use crate::error::PipelineError;
 use crate::labels;
+use crate::name::{self, Names};
 use crate::prepared::Prepared;
 pub(crate) use tables::{Tables, dated};
 
@@ -134,6 +135,7 @@ pub(crate) fn meta(prepared: &Prepared) -> ReportMeta {
             let now = value.now.as_ref();
             now.and(value.per).map(|per| per.name().to_owned())
         }),
+        sample: pipeline.customer.sample,
         goal: pipeline.goal.as_ref().map(|goal| GoalMeta {
             objective: Some(word(&goal.objective)),
             kpi: goal.kpi.value.clone(),
@@ -378,6 +380,13 @@ fn published(store: &Store, version: &Version, already: bool) -> Published {
     published
 }
 
+/// Describes the version that a run published before it was ended.
+pub(crate) fn left(store: &Path, version: u64) -> Result<Published, StoreError> {
+    let store = Store::open(store)?;
+    let version = store.version(version)?;
+    Ok(published(&store, &version, false))
+}
+
 fn written(table: &CommittedTable) -> WrittenTable {
     let columns = table.schema.iter();
     WrittenTable {
@@ -389,9 +398,9 @@ fn written(table: &CommittedTable) -> WrittenTable {
     }
 }
 
-/// Publishes the tables as one version.
+/// Publishes the tables as one version of the pipeline.
 pub(crate) fn publish(
-    store: &Store,
+    (store, prepared): (&Store, &Prepared),
     identity: &RunIdentity,
     tables: &Tables,
     (started, replaces): (SystemTime, Option<Replaced>),
@@ -405,6 +414,7 @@ pub(crate) fn publish(
     }
     staging.began(started);
     staging.stop_at(gate);
+    staging.own(owner(prepared));
     staging.follow(tables.told.follows);
     staging.apply(tables.artifacts.clone());
     tables.each(&mut |name, schema, rows| Ok(staging.write(name, schema, rows)?))?;
@@ -495,7 +505,19 @@ fn input(store: &Store, version: &Version) -> Result<ReportInput, PipelineError>
     let replaced = store.replacements()?;
     let previous = replaced.get(&previous).copied().unwrap_or(previous);
     let before = (previous > 0).then(|| store.version(previous));
-    Ok(tessera_report::from_version(version, before)?)
+    // Nothing is compared with a version of another pipeline, neither by the run nor by its report.
+    let stranger = match &before {
+        Some(Ok(before)) if !Names::of(version, store)?.has(before) => Some(Compared::Other {
+            pipeline: name::stated(before).unwrap_or_default().to_owned(),
+        }),
+        _ => None,
+    };
+    let Some(stranger) = stranger else {
+        return Ok(tessera_report::from_version(version, before)?);
+    };
+    let mut input = tessera_report::from_version(version, None)?;
+    input.before = stranger;
+    Ok(input)
 }
 
 fn options(settings: tessera_spec::Report) -> Options {

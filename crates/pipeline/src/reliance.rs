@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use tessera_expr::columns;
 use tessera_segments::{Quality, QualityStatus};
 use tessera_spec::Pipeline;
-use tessera_spec::pipeline::{Scheme, SchemeInput, Score};
+use tessera_spec::pipeline::{Scheme, SchemeInput, Score, ScoreColumn};
 
 use crate::prepared::Prepared;
 use crate::scores::{BACKTEST, COMPUTABLE, Scored, WHOLE};
@@ -62,8 +62,8 @@ impl Reliance {
         let mut reliance = Self::default();
         for score in &prepared.pipeline.scores {
             let found = scored.iter().find(|(name, _)| *name == score.name.value);
-            if let Some(mark) = found.and_then(|(_, scored)| of_score(score, scored)) {
-                reliance.add_score(score, mark);
+            if let Some((_, scored)) = found {
+                reliance.add_score(score, scored);
             }
         }
         for (info, expr) in &prepared.value {
@@ -96,11 +96,32 @@ impl Reliance {
         self.schemes.get(scheme)
     }
 
-    fn add_score(&mut self, score: &Score, mark: Mark) {
-        let columns = score.columns().into_iter();
-        let estimates = columns.filter(|column| !column.detail && !column.observed);
-        self.columns
-            .extend(estimates.map(|column| (column.name, mark.clone())));
+    /// Marks the estimates of a score with the ends of their intervals: all where the score is in doubt, else those without values.
+    fn add_score(&mut self, score: &Score, scored: &Scored) {
+        let mark = of_score(score, scored);
+        let intervals = score.intervals();
+        let estimate_of = |column: &ScoreColumn| {
+            let mut intervals = intervals.iter();
+            let interval = intervals.find(|interval| interval.ends.contains(&column.name));
+            match interval {
+                Some(interval) => Some(interval.estimate.clone()),
+                None => (!column.detail && !column.observed).then(|| column.name.clone()),
+            }
+        };
+        for column in score.columns() {
+            let Some(estimate) = estimate_of(&column) else {
+                continue;
+            };
+            let missing = without_values(score, &estimate, scored);
+            let worst = match (missing, &mark) {
+                (Some(missing), Some(mark)) if missing.against <= mark.against => {
+                    Some(mark.clone())
+                }
+                (Some(missing), _) => Some(missing),
+                (None, mark) => mark.clone(),
+            };
+            self.columns.extend(worst.map(|mark| (column.name, mark)));
+        }
     }
 
     /// The worst mark of some columns; in a tie the first.
@@ -151,6 +172,24 @@ fn read_by<'a>(scheme: &'a Scheme, prepared: &'a Prepared) -> Vec<&'a str> {
     let rules = prepared.rules.get(&scheme.name.value);
     columns_read.extend(rules.into_iter().flatten().flat_map(columns));
     columns_read
+}
+
+/// The mark of an estimate that a score did not compute, with the reason that `quality` states of it, or else of the score.
+fn without_values(score: &Score, estimate: &str, scored: &Scored) -> Option<Mark> {
+    if scored.columns.contains_key(estimate) {
+        return None;
+    }
+    let rows = || scored.quality.iter().filter(|row| row.reason.is_some());
+    let of_column = |row: &&Quality| {
+        row.status == QualityStatus::NotComputed && estimate.ends_with(&row.metric)
+    };
+    let in_doubt = |row: &&Quality| row.status == QualityStatus::Flagged;
+    let row = rows().find(of_column).or_else(|| rows().find(in_doubt))?;
+    let reason = row.reason.as_deref().unwrap_or_default();
+    Some(Mark {
+        against: Against::NotComputed,
+        reason: format!("score `{}`: {reason}", score.name.value),
+    })
 }
 
 /// The mark of a score, from its quality.

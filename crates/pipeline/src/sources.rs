@@ -2,7 +2,7 @@
 //!
 //! The engine classifies and counts rows; what the contract does with each class is decided here. Where to look: `brakes` (how
 //! many rows may be rejected), `conditions` (conditions that no row meets), `freshness` (how old the data may be), `customers` (several rows of one customer, rows without a
-//! customer in the base, refunds), `keys` (keys that are written differently), `shrunk` (fewer rows than before), `tables` (`sources`, `reject_rules`, `rejects`).
+//! customer in the base, refunds), `keys` (keys that are written differently), `shrunk` (fewer rows than before), `warned` (warnings, by what they weigh), `tables` (`sources`, `reject_rules`, `rejects`).
 
 mod brakes;
 mod conditions;
@@ -11,6 +11,7 @@ mod freshness;
 mod keys;
 pub(crate) mod shrunk;
 mod tables;
+mod warned;
 
 use chrono::NaiveDate;
 use serde_json::json;
@@ -32,6 +33,7 @@ pub(crate) use keys::Compared;
 pub(crate) use tables::{
     RejectRow, epoch_day, reject_rules_table, rejects_schema, rejects_tables, sources_table,
 };
+pub use warned::{Warnings, Weight};
 
 /// The result of one rule of a contract.
 #[derive(Debug, Clone, PartialEq)]
@@ -129,6 +131,8 @@ pub struct SourceOutcome {
     pub status: &'static str,
     /// Notes for the user, in sentences.
     pub notes: Vec<String>,
+    /// Those of the notes that are warnings.
+    pub warnings: Warnings,
 }
 
 impl SourceOutcome {
@@ -143,15 +147,28 @@ impl SourceOutcome {
         rejecting.map(|rule| rule.rows).sum()
     }
 
+    /// Days without a used row where the source usually has some; none where that is not judged.
+    pub fn gap_days(&self) -> Option<u64> {
+        let is_judged = self.kind == SourceKind::Events && self.counts.newest_micros.is_some();
+        let days = self.counts.gaps.iter().map(|gap| u64::from(gap.days()));
+        is_judged.then(|| days.sum())
+    }
+
     /// Adds a warning that is shown at every log level: it is logged and published.
-    pub(crate) fn warn(&mut self, note: String) {
-        self.warn_as(&note.clone(), note);
+    pub(crate) fn warn(&mut self, weight: Weight, note: String) {
+        self.warn_as(weight, &note.clone(), note);
     }
 
     /// The same where the log may show what is not published.
-    fn warn_as(&mut self, logged: &str, note: String) {
+    fn warn_as(&mut self, weight: Weight, logged: &str, note: String) {
         tracing::warn!(source = self.name, "source `{}`: {logged}", self.name);
-        self.notes.push(note);
+        self.publish_warning(weight, note);
+    }
+
+    /// Adds a warning that was logged elsewhere.
+    fn publish_warning(&mut self, weight: Weight, note: String) {
+        self.notes.push(note.clone());
+        self.warnings.add(weight, note);
     }
 }
 
@@ -208,6 +225,7 @@ pub(crate) fn outcome(
         age_hours: None,
         status: "unjudged",
         notes: Vec::new(),
+        warnings: Warnings::default(),
     })
 }
 
@@ -232,12 +250,14 @@ pub(crate) fn findings_of_the_lake(
     let files = inventory.warnings(source);
     let columns = tessera_ingest::column_warnings(pipeline, source, inventory);
     let of_source = format!("source `{}`: ", source.name.value);
-    let notes = files.into_iter().chain(columns).map(|found| {
-        let note = found.message;
-        note.strip_prefix(&of_source)
-            .map_or(note.clone(), str::to_owned)
-    });
-    outcome.notes.extend(notes);
+    let weighed = [(Weight::LeftOut, files), (Weight::Changed, columns)];
+    for (weight, found) in weighed {
+        for found in found {
+            let note = found.message;
+            let own = note.strip_prefix(&of_source).map(str::to_owned);
+            outcome.publish_warning(weight, own.unwrap_or(note));
+        }
+    }
     outcome.columns_absent = tessera_ingest::absent_columns(pipeline, source, inventory);
 }
 
@@ -353,8 +373,13 @@ pub(crate) fn judge(
     for (column, count) in outcome.counts.nulled.clone() {
         let of = outcome.rows();
         if count > 0 && is_float(case.rows, &column) {
-            outcome.warn(format!(
+            outcome.warn(Weight::Changed, format!(
                 "`{column}` is NaN or infinite in {}, where it is read as null, so that sums and means leave it out; to reject such rows, add a rule to the contract, such as `check = \"{column} is not null\"`",
+                share_words(count, of)
+            ));
+        } else if count > 0 && is_within(case.rows, &column) {
+            outcome.warn(Weight::Changed, format!(
+                "{column} in {}, where it is read as null, as `conversions` says; give these rows a value with `coalesce`, or take them out with a rule in the contract",
                 share_words(count, of)
             ));
         } else if count > 0 {
@@ -367,10 +392,13 @@ pub(crate) fn judge(
                     "if that is intended, use `coalesce` or `try_cast`, or add a rule to the contract"
                 }
             };
-            outcome.warn(format!(
-                "`{column}` became null in {} although its inputs are not null; {advice}",
-                share_words(count, of)
-            ));
+            outcome.warn(
+                Weight::Changed,
+                format!(
+                    "`{column}` became null in {} although its inputs are not null; {advice}",
+                    share_words(count, of)
+                ),
+            );
         }
     }
     Ok(())
@@ -388,6 +416,11 @@ fn is_asked_for(rows: &SourceRows, name: &str) -> bool {
     let mut derived = rows.scan.derive.iter();
     let derived = derived.find(|(derived, _)| derived == name);
     derived.is_none_or(|(_, expr)| tries(expr))
+}
+
+/// Whether this is no column, but a conversion within an expression, in words.
+fn is_within(rows: &SourceRows, name: &str) -> bool {
+    rows.read_as_null.iter().any(|(within, _)| within == name)
 }
 
 /// Whether a column is one of floats as the files hold them.
@@ -436,7 +469,7 @@ fn null_filter(source: &Source, outcome: &mut SourceOutcome) {
         share_words(rows, outcome.rows())
     );
     match rows as f64 >= MANY_NULL_FILTERS * outcome.rows() as f64 {
-        true => outcome.warn(note),
+        true => outcome.warn(Weight::LeftOut, note),
         false => outcome.notes.push(note),
     }
 }
@@ -486,7 +519,7 @@ fn unmatched(
             ),
             None => found.clone(),
         };
-        outcome.warn_as(&told(case.disclosure.values), told(false));
+        outcome.warn_as(Weight::Changed, &told(case.disclosure.values), told(false));
     }
     Ok(())
 }

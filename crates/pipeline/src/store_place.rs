@@ -1,4 +1,4 @@
-//! Where the store lies: outside of the folders of the sources, whose files are all read.
+//! Where the store lies: outside of the folders and the patterns of the sources, whose files are all read.
 
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,8 @@ use tessera_spec::pipeline::Source;
 
 use crate::error::PipelineError;
 
-/// An error where the store lies, or would lie, in the folder of a source: the next run would read its tables as rows of the source.
+/// An error where the store lies, or would lie, in the folder or the pattern of a source: the next run would read its tables as rows
+/// of the source.
 pub(crate) fn check(pipeline: &Pipeline, found: &Diagnostics) -> Result<(), PipelineError> {
     let store = real(Path::new(&pipeline.store));
     let within: Vec<Diagnostic> = pipeline
@@ -17,8 +18,13 @@ pub(crate) fn check(pipeline: &Pipeline, found: &Diagnostics) -> Result<(), Pipe
         .filter(|source| is_within(source, &store))
         .map(|source| {
             let message = format!(
-                "the store {} lies in the folder of source `{}`, so that the next run would read the store's own tables as rows",
-                pipeline.store, source.name.value
+                "the store {} lies in the {} of source `{}`, so that the next run would read the store's own tables as rows",
+                pipeline.store,
+                match Path::new(&source.path.value).is_dir() {
+                    true => "folder",
+                    false => "path",
+                },
+                source.name.value
             );
             Diagnostic::error("TS-G028", message, source.path.span.clone())
                 .with_help("choose a folder for `store` that no source reads, or a folder below for the source")
@@ -34,6 +40,14 @@ pub(crate) fn check(pipeline: &Pipeline, found: &Diagnostics) -> Result<(), Pipe
 
 fn is_within(source: &Source, store: &Path) -> bool {
     let path = Path::new(&source.path.value);
+    if !path.exists() {
+        let pattern = tessera_ingest::resolved_pattern(&source.path.value, real);
+        let asks_for = |file: &str| {
+            let mut pattern = pattern.iter();
+            pattern.any(|pattern| tessera_ingest::asks_for(pattern, &store.join(file)))
+        };
+        return tessera_snapshot::EXAMPLES.iter().any(|file| asks_for(file));
+    }
     // Of a Delta table only the files are read that its log names.
     if !path.is_dir() || path.join("_delta_log").exists() {
         return false;

@@ -169,7 +169,7 @@ fn is_opposite(text: &ExprText, name: &str) -> Diagnostic {
 }
 
 /// What to write instead of something that is no probability.
-const RISK_HELP: &str = "name a probability, such as the column of a supervised score, or an expression with values from 0 to 1; without `risk` that of the first supervised score is used";
+const RISK_HELP: &str = "name a probability, such as the column of a supervised score, or an expression with values from 0 to 1; without `risk` that of the supervised score is used";
 
 /// The values that can be computed from the columns of a table: not those that are made of scores, where it has none.
 pub(crate) fn computable(prepared: &Prepared, table: &RecordBatch) -> Vec<(String, Expr)> {

@@ -215,6 +215,7 @@ fn pipeline(file: &Reader<'_>, kinds: &Syntax) -> Pipeline {
         &pipeline.sources,
         pipeline.customer.identity.as_ref(),
     );
+    value::check_risk(file.notes, &pipeline);
     check_unique_columns(file.notes, &pipeline);
     pipeline
 }

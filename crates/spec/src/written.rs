@@ -235,7 +235,7 @@ struct ValueTable {
     future: Option<String>,
     /// What a customer has brought, such as `spend_total`: the column `value_past`.
     past: Option<String>,
-    /// Probability of losing a customer; that of the first supervised score by default. `value_at_risk` is this times `future`.
+    /// Probability of losing a customer; that of the supervised score by default; required with `future` where there are several. `value_at_risk` is this times `future`.
     risk: Option<String>,
 }
 

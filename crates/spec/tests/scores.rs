@@ -127,3 +127,40 @@ w = { feature = "f", weight = 4, steps = [{ below = -1, points = 0 }, { below = 
     });
     assert_eq!(only(text), wanted);
 }
+
+/// The score that says who has left, of two, in both orders of their tables.
+#[test]
+fn who_has_left_is_said_by_the_score_that_risk_reads_else_by_the_first_by_name() {
+    const EARLY: &str =
+        "[scores.early]\nkind = \"supervised\"\nfrom = \"orders\"\nhorizon = \"30d\"\n";
+    const LATE: &str =
+        "[scores.late]\nkind = \"supervised\"\nfrom = \"orders\"\nhorizon = \"90d\"\n";
+    const RATE: &str =
+        "[features]\nlate_probability_rate = { from = \"orders\", agg = \"count\" }\n";
+    for (value, wanted) in [
+        ("", "early"),
+        ("[value]\npast = \"1\"\n", "early"),
+        (
+            "[value]\nfuture = \"1\"\nrisk = \"late_probability\"\n",
+            "late",
+        ),
+        (
+            "[value]\nfuture = \"1\"\nrisk = \"1 - (1-late_probability)*(1-early_probability)\"\n",
+            "early",
+        ),
+        (
+            "[value]\nfuture = \"1\"\nrisk = \"late_probability_rate\"\n",
+            "early",
+        ),
+    ] {
+        let told = [[EARLY, LATE], [LATE, EARLY]].map(|scores| {
+            let text = format!("{FRAME}{RATE}{value}{}", scores.concat());
+            let (pipeline, _) = tessera_spec::parse(&text, "p.toml", &[], &syntax());
+            let pipeline = pipeline.unwrap();
+            let name = pipeline.says_who_left().unwrap().name.value.clone();
+            (name, pipeline.risk(), tessera_spec::canonical(&pipeline))
+        });
+        assert_eq!(told[0], told[1]);
+        assert_eq!(told[0].0, wanted, "{value}");
+    }
+}

@@ -17,6 +17,9 @@ use crate::program;
 use crate::publish::names;
 use crate::scores;
 
+/// What says what the numbers mean that are learned from: the features and the data.
+pub(super) const OF_DATA: [&str; 2] = ["its features", "the sources"];
+
 /// What a score depends on.
 pub(super) fn of_score(
     pipeline: &Pipeline,
@@ -60,8 +63,8 @@ fn basis(
         ("the program".to_owned(), program.to_owned()),
     ]);
     let (features, data) = read(with, reads);
-    basis.insert("its features".to_owned(), digits(&features.to_string()));
-    basis.insert("the sources".to_owned(), digits(&data));
+    let of_data = [digits(&features.to_string()), digits(&data)];
+    basis.extend(OF_DATA.map(str::to_owned).into_iter().zip(of_data));
     basis
 }
 

@@ -4,6 +4,7 @@ use arrow::array::RecordBatch;
 use serde_json::json;
 use tessera_engine::Engine;
 use tessera_expr::Expr;
+use tessera_history::Ledger;
 use tessera_model::interrupt::Interrupt;
 use tessera_spec::pipeline::Scheme;
 
@@ -286,12 +287,14 @@ impl Job<'_> {
         let (customers, assignments) = (assigned.customers(), assigned.assignments());
         let mut told = history.tell(prepared, customers, assignments, &evidence)?;
         if let Some(inputs) = &made.later {
+            let ledger = Ledger::from_batches(std::slice::from_ref(&told.ledger))?;
             let from = leaves::From {
                 prepared,
                 engine: &self.engine,
                 inputs,
                 now: &base.active,
                 assigned: &assigned,
+                ledger: &ledger,
             };
             leaves::fill(&from, &mut told.stays)?;
         }
@@ -335,7 +338,8 @@ impl Job<'_> {
         if let Some(served) = &made.served {
             identity.pipeline = served.stated(&identity.pipeline);
         }
-        let mut published = publish::publish(store, &identity, tables, begun, self.gate)?;
+        let mut published =
+            publish::publish((store, self.prepared), &identity, tables, begun, self.gate)?;
         published.expectations = tables.expectations;
         self.observer.published(&published);
         let report = StageReport {

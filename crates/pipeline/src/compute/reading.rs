@@ -46,8 +46,8 @@ impl Job<'_> {
             let every = self.counts(pass, |rows| rows.not_before = None)?;
             counts.newest_micros = every.newest_micros;
         }
-        times::warn(from.0, &counts, prepared.as_of);
         let mut outcome = sources::outcome(&self.engine, &prepared.pipeline, from, rows, counts)?;
+        times::warn(&mut outcome, prepared.as_of);
         sources::findings_of_the_lake(&prepared.pipeline, from, &mut outcome);
         let case = sources::Case {
             engine: &self.engine,

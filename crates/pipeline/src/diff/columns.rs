@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use arrow::compute::{cast, concat};
-use arrow::datatypes::DataType;
+use arrow::datatypes::{DataType, Decimal128Type, Int64Type};
 use arrow::util::display::array_value_to_string;
 use serde::Serialize;
 use tessera_history::{ABSENT, Alignment};
@@ -208,6 +208,7 @@ fn numeric(
     made: &mut ColumnDiff,
 ) {
     let (then, now) = (numbers(&columns[0]), numbers(&columns[1]));
+    let exact = exact(&columns[0]).zip(exact(&columns[1]));
     let mut largest: Option<(f64, usize, usize)> = None;
     for (row, &old) in alignment.before.iter().enumerate() {
         if old == ABSENT {
@@ -217,10 +218,19 @@ fn numeric(
         if !both_known(made, columns[0].is_valid(old), columns[1].is_valid(row)) {
             continue;
         }
-        let change = now[row] - then[old];
-        // NaN is no change to NaN, and otherwise one of unknown size.
-        let same = change == 0.0 || (now[row].is_nan() && then[old].is_nan());
-        made.changed += u64::from(!same && now[row].to_bits() != then[old].to_bits());
+        let (change, same) = match &exact {
+            Some(((then, unit), (now, _))) => {
+                let change = now[row].saturating_sub(then[old]);
+                (change as f64 / unit, change == 0)
+            }
+            None => {
+                let change = now[row] - then[old];
+                // NaN is no change to NaN, and otherwise one of unknown size.
+                let same = change == 0.0 || (now[row].is_nan() && then[old].is_nan());
+                (change, same || now[row].to_bits() == then[old].to_bits())
+            }
+        };
+        made.changed += u64::from(!same);
         if change.abs() > largest.map_or(0.0, |largest| largest.0.abs()) {
             largest = Some((change, old, row));
         }
@@ -232,6 +242,17 @@ fn numeric(
         change,
         customer: keys.map(|keys| shown(keys, row)),
     });
+}
+
+/// Whole numbers and decimals as they are, in units of the last digit, and how many of these make one: numbers beyond 2^53, such as
+/// those of contracts, would be equal as floats. `None` of other columns.
+fn exact(column: &ArrayRef) -> Option<(Vec<i128>, f64)> {
+    if let Some(whole) = column.as_primitive_opt::<Int64Type>() {
+        return Some((whole.values().iter().map(|v| i128::from(*v)).collect(), 1.0));
+    }
+    let decimals = column.as_primitive_opt::<Decimal128Type>()?;
+    let unit = 10_f64.powi(i32::from(decimals.scale()));
+    Some((decimals.values().to_vec(), unit))
 }
 
 fn labels([then, now]: [&StringArray; 2], alignment: &Alignment, made: &mut ColumnDiff) {
@@ -264,7 +285,7 @@ fn labels([then, now]: [&StringArray; 2], alignment: &Alignment, made: &mut Colu
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::{Date32Array, Float64Array};
+    use arrow::array::{Date32Array, Decimal128Array, Float64Array, Int64Array};
 
     use super::*;
 
@@ -324,6 +345,33 @@ mod tests {
             (-9.0, "5.0", "-4.0")
         );
         assert_eq!(made.mean_before, Some(3.0));
+    }
+
+    #[test]
+    fn whole_numbers_and_decimals_that_are_equal_as_floats_are_not_equal() {
+        const LARGE: i64 = 1 << 53;
+        let whole = |values: Vec<i64>| -> ArrayRef { Arc::new(Int64Array::from(values)) };
+        let decimal = |values: Vec<i128>| -> ArrayRef {
+            let values = Decimal128Array::from(values);
+            Arc::new(values.with_precision_and_scale(38, 2).unwrap())
+        };
+        let large = i128::from(LARGE) * 100;
+        let columns = [
+            (
+                [whole(vec![LARGE, 7, 7]), whole(vec![LARGE + 1, 7, 8])],
+                1.0,
+            ),
+            (
+                [decimal(vec![large, 7, 7]), decimal(vec![large + 1, 7, 8])],
+                0.01,
+            ),
+        ];
+        for (columns, step) in columns {
+            let mut made = empty();
+            values(&columns, &alignment(&[0, 1, 2]), None, &mut made).unwrap();
+            assert_eq!((made.compared, made.changed), (3, 2));
+            assert_eq!(made.largest.unwrap().change, step);
+        }
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub(super) fn stays(
     if let Some(why) = compared_nothing(version) {
         return Ok((followed.stays, Some(why)));
     }
-    let mut names = Names::of(version);
+    let mut names = Names::of(version, store)?;
     let mut number = whole(version.commit().previous);
     while let Some(known) = listed.get(&number) {
         if followed.needs(known.as_of) {

@@ -1,9 +1,11 @@
 //! How the customers differ from those of the previous version: every published column, and the mix of segments of each scheme.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::{AsArray, RecordBatch};
 use arrow::compute::{concat_batches, filter_record_batch};
+use arrow::datatypes::Int64Type;
 use rayon::prelude::*;
 use serde_json::Value;
 use tessera_history::{Drift, DriftRow, SchemeBefore, of_counts, of_numbers};
@@ -42,6 +44,9 @@ pub(super) fn rows(
     for part in columns.chunks(COLUMNS_AT_A_TIME) {
         let names: Vec<&str> = part.iter().map(|column| column.1.as_str()).collect();
         let then = then(prepared, previous, &names)?;
+        let has_days = names.iter().any(|name| counting_days.contains(name));
+        let both = then.as_ref().filter(|_| has_days);
+        let both = both.map_or_else(Vec::new, |then| of_both(then, customers));
         let days = (
             epoch_day(previous.version.as_of()),
             epoch_day(prepared.as_of),
@@ -49,7 +54,7 @@ pub(super) fn rows(
         let compared = part.par_iter().map(|(kind, name)| {
             let counts_days = counting_days.contains(name.as_str());
             let drift = column(
-                (name, counts_days),
+                (name, counts_days.then_some(&both)),
                 (then.as_ref(), days.0),
                 (customers, days.1),
             )?;
@@ -144,9 +149,49 @@ fn comparable(table: &RecordBatch) -> Vec<usize> {
     (0..table.num_columns()).filter(fits).collect()
 }
 
-/// One column of both versions; dates are compared as days before the day of their version. `counts_days`: whether its numbers are days.
+/// Rows of the customers who are in both tables: of the earlier one, and of this one.
+fn of_both(then: &Customers, now: &Customers) -> Vec<(usize, usize)> {
+    let order = |a: usize, b: usize| {
+        let keys = (then.key(), now.key());
+        match (keys.0.as_string_opt::<i32>(), keys.1.as_string_opt::<i32>()) {
+            (Some(then), Some(now)) => Some(then.value(a).cmp(now.value(b))),
+            _ => {
+                let then = keys.0.as_primitive_opt::<Int64Type>()?;
+                let now = keys.1.as_primitive_opt::<Int64Type>()?;
+                Some(then.value(a).cmp(&now.value(b)))
+            }
+        }
+    };
+    let (mut a, mut b, mut both) = (0, 0, Vec::new());
+    while a < then.len() && b < now.len() {
+        let rows = (then.row_by_key(a), now.row_by_key(b));
+        match order(rows.0, rows.1) {
+            None => break,
+            Some(Ordering::Less) => a += 1,
+            Some(Ordering::Greater) => b += 1,
+            Some(Ordering::Equal) => {
+                both.push(rows);
+                (a, b) = (a + 1, b + 1);
+            }
+        }
+    }
+    both
+}
+
+/// Whether days fall as time passes, such as those until a renewal, rather than rise, such as those since an order: as those of more
+/// customers did.
+fn falls(both: &[(usize, usize)], then: &[f64], now: &[f64], passed: f64) -> bool {
+    let changed = |by: f64| {
+        let is_so = |&&(a, b): &&(usize, usize)| (now[b] - then[a] - by).abs() < 0.5;
+        both.iter().filter(is_so).count()
+    };
+    passed > 0.0 && changed(-passed) > changed(passed)
+}
+
+/// One column of both versions; dates are compared as days before the day of their version. `counts_days`: where its numbers are days,
+/// the customers of both versions.
 fn column(
-    (name, counts_days): (&str, bool),
+    (name, counts_days): (&str, Option<&Vec<(usize, usize)>>),
     (then, before_day): (Option<&Customers>, i32),
     (customers, day): (&Customers, i32),
 ) -> Result<Drift, PipelineError> {
@@ -185,15 +230,15 @@ fn column(
                     _ => values,
                 })
             };
-            let passed = match kind == ColumnKind::Date || counts_days {
-                true => f64::from(day - before_day),
-                false => 0.0,
+            let (before, now) = (values(then, before_day)?, values(customers, day)?);
+            let days = f64::from(day - before_day);
+            let passed = match (kind, counts_days) {
+                (ColumnKind::Date, _) => days,
+                (_, Some(both)) if falls(both, &before, &now, days) => -days,
+                (_, Some(_)) => days,
+                (_, None) => 0.0,
             };
-            Ok(of_numbers(
-                values(then, before_day)?,
-                values(customers, day)?,
-                passed,
-            ))
+            Ok(of_numbers(before, now, passed))
         }
     }
 }

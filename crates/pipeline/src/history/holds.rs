@@ -8,13 +8,14 @@ use chrono::NaiveDate;
 use tessera_history::Ledger;
 use tessera_segments::{
     AssignedBy, Assignment, Customers, Held, Quality, QualityStatus, QuantileScheme, RfmGrid,
-    SegmentError, WithinLimits, within_limits, within_margin,
+    SegmentError, SegmentInfo, WithinLimits, within_limits, within_margin,
 };
-use tessera_spec::pipeline::TierLimits;
+use tessera_spec::pipeline::{Scheme, TierLimits};
 
 use super::History;
 use crate::error::PipelineError;
 use crate::held::{self, Held as Definition};
+use crate::labels;
 use crate::prepared::Prepared;
 
 /// Days between 0001-01-01, from which chrono counts, and 1970-01-01.
@@ -95,22 +96,22 @@ impl History {
     pub(super) fn hold(
         &self,
         prepared: &Prepared,
-        customers: &Customers,
+        (scheme, customers): (&Scheme, &Customers),
         assignment: &mut Assignment,
     ) -> Result<(), PipelineError> {
-        let scheme = assignment.scheme.clone();
+        let name = &scheme.name.value;
         if let Some(held) = self.within(prepared, customers, assignment)? {
             let row = counted("moves_within_limits", held, None);
             assignment.quality.push(row);
         }
-        if let Some(&days) = prepared.pipeline.memberships.min_stay_days.get(&scheme) {
-            let held = self.stay(days, assignment);
+        if let Some(&days) = prepared.pipeline.memberships.min_stay_days.get(name) {
+            let held = self.stay(prepared, (scheme, days), assignment);
             assignment
                 .quality
                 .push(counted("moves_held_back", held, None));
         }
-        if prepared.pins.of(&scheme).is_some() {
-            let (pinned, problem) = pin(prepared, customers, assignment)?;
+        if prepared.pins.of(name).is_some() {
+            let (pinned, problem) = self.pin(prepared, (scheme, customers), assignment)?;
             assignment
                 .quality
                 .push(counted("pinned_customers", pinned, problem));
@@ -168,22 +169,28 @@ impl History {
         Ok(Some(count))
     }
 
-    /// Who moved into their segment less than so many days ago stays there; returns how many would have left.
-    fn stay(&self, days: u32, assignment: &mut Assignment) -> u64 {
+    /// Who moved into their segment less than so many days ago stays there, also where nobody else is in it; returns how many would
+    /// have left.
+    fn stay(
+        &self,
+        prepared: &Prepared,
+        (scheme, days): (&Scheme, u32),
+        assignment: &mut Assignment,
+    ) -> u64 {
         let before = self.scheme_before(&assignment.scheme);
         let (Some(before), Some(previous)) = (before, &self.previous) else {
             return 0;
         };
-        let places: Vec<Option<usize>> = before
-            .segments
-            .iter()
-            .map(|(id, _)| {
-                assignment
-                    .segments
-                    .iter()
-                    .position(|segment| segment.id == *id)
-            })
-            .collect();
+        let home = |(id, name): &(i64, String)| {
+            let mut segments = assignment.segments.iter();
+            match segments.position(|segment| segment.id == *id) {
+                Some(place) => Some(Home::There(place)),
+                None => self
+                    .vacant_since(prepared, (scheme, assignment), (*id, name))
+                    .map(Home::Vacant),
+            }
+        };
+        let mut homes: Vec<Option<Home>> = before.segments.iter().map(home).collect();
         let mut count = 0;
         for (row, &old) in previous.alignment.before.iter().enumerate() {
             let old = old as usize;
@@ -192,15 +199,15 @@ impl History {
             else {
                 continue;
             };
-            // A segment that is gone holds nobody.
-            let Some(place) = places.get(segment as usize).copied().flatten() else {
+            // A segment that the scheme does not have any more holds nobody.
+            let Some(Some(home)) = homes.get_mut(segment as usize) else {
                 continue;
             };
             let stays_until = i64::from(entered) + i64::from(days);
-            if assignment.segment_of[row] as usize == place || i64::from(self.as_of) >= stays_until
-            {
+            if home.has(assignment.segment_of[row]) || i64::from(self.as_of) >= stays_until {
                 continue;
             }
+            let place = home.place(assignment);
             let reason = format!(
                 "held in `{}` since {} for a minimum stay of {days} days; would be in `{}`: {}",
                 assignment.segments[place].name,
@@ -215,56 +222,110 @@ impl History {
         }
         count
     }
+
+    /// Puts customers where people want them; returns how many, and what is wrong with the others.
+    fn pin(
+        &self,
+        prepared: &Prepared,
+        (scheme, customers): (&Scheme, &Customers),
+        assignment: &mut Assignment,
+    ) -> Result<(u64, Option<String>), PipelineError> {
+        let Some(pins) = prepared.pins.of(&assignment.scheme) else {
+            return Ok((0, None));
+        };
+        let (mut count, mut known, mut problems) = (0, 0, Vec::new());
+        let keys = customers.key();
+        for row in 0..keys.len() {
+            let Some(pin) = pins.get(&array_value_to_string(keys, row)?) else {
+                continue;
+            };
+            known += 1;
+            let Some(place) = self.place_of(prepared, scheme, &pin.segment, assignment) else {
+                let limits = &prepared.pipeline.features.lifecycle;
+                let is_open = labels::segments(scheme, limits).is_none();
+                let which = match is_open && !scheme.finds_clusters() {
+                    true => "that anybody is in, or was in before",
+                    false => "of the scheme",
+                };
+                problems.push(format!("line {} names no segment {which}", pin.line));
+                continue;
+            };
+            let until = pin
+                .until
+                .map_or_else(String::new, |until| format!(" until {until}"));
+            let reason = format!(
+                "pinned{until} by {}: {}; would be in `{}`: {}",
+                pin.by,
+                pin.why,
+                assignment.segment(row).name,
+                assignment.reason(row)
+            );
+            let by = AssignedBy::Pin;
+            assignment.held.insert(row as u32, Held { by, reason });
+            assignment.segment_of[row] = place as u32;
+            count += 1;
+        }
+        let absent = pins.len() - known;
+        if absent > 0 {
+            problems.push(format!(
+                "{absent} of the pinned customers are not in the base"
+            ));
+        }
+        problems.sort();
+        let problem = (!problems.is_empty()).then(|| problems.join("; "));
+        if let Some(problem) = &problem {
+            tracing::warn!("pins of scheme `{}`: {problem}", assignment.scheme);
+        }
+        Ok((count, problem))
+    }
+
+    /// The place of the segment of that name in an assignment, to which it is added where nobody is in it.
+    fn place_of(
+        &self,
+        prepared: &Prepared,
+        scheme: &Scheme,
+        name: &str,
+        assignment: &mut Assignment,
+    ) -> Option<usize> {
+        let mut segments = assignment.segments.iter();
+        if let Some(place) = segments.position(|segment| segment.name == name) {
+            return Some(place);
+        }
+        let vacant = self.vacant(prepared, scheme, name)?;
+        let is_taken = |segment: &SegmentInfo| segment.id == vacant.id;
+        (!assignment.segments.iter().any(is_taken)).then(|| added(assignment, vacant))
+    }
 }
 
-/// Puts customers where people want them; returns how many, and what is wrong with the others.
-fn pin(
-    prepared: &Prepared,
-    customers: &Customers,
-    assignment: &mut Assignment,
-) -> Result<(u64, Option<String>), PipelineError> {
-    let Some(pins) = prepared.pins.of(&assignment.scheme) else {
-        return Ok((0, None));
-    };
-    let (mut count, mut known, mut problems) = (0, 0, Vec::new());
-    let keys = customers.key();
-    for row in 0..keys.len() {
-        let Some(pin) = pins.get(&array_value_to_string(keys, row)?) else {
-            continue;
+/// The segment that customers of the previous version would stay in.
+enum Home {
+    /// At this place of the assignment.
+    There(usize),
+    /// Nobody is in it yet.
+    Vacant(SegmentInfo),
+}
+
+impl Home {
+    /// Whether it is the segment at a place of the assignment.
+    fn has(&self, segment: u32) -> bool {
+        matches!(self, Self::There(place) if *place == segment as usize)
+    }
+
+    /// Its place in the assignment, to which it is added where nobody is in it yet.
+    fn place(&mut self, assignment: &mut Assignment) -> usize {
+        let place = match self {
+            Self::There(place) => *place,
+            Self::Vacant(segment) => added(assignment, segment.clone()),
         };
-        known += 1;
-        let mut segments = assignment.segments.iter();
-        let Some(place) = segments.position(|segment| segment.name == pin.segment) else {
-            problems.push(format!("line {} names no segment of the scheme", pin.line));
-            continue;
-        };
-        let until = pin
-            .until
-            .map_or_else(String::new, |until| format!(" until {until}"));
-        let reason = format!(
-            "pinned{until} by {}: {}; would be in `{}`: {}",
-            pin.by,
-            pin.why,
-            assignment.segment(row).name,
-            assignment.reason(row)
-        );
-        let by = AssignedBy::Pin;
-        assignment.held.insert(row as u32, Held { by, reason });
-        assignment.segment_of[row] = place as u32;
-        count += 1;
+        *self = Self::There(place);
+        place
     }
-    let absent = pins.len() - known;
-    if absent > 0 {
-        problems.push(format!(
-            "{absent} of the pinned customers are not in the base"
-        ));
-    }
-    problems.sort();
-    let problem = (!problems.is_empty()).then(|| problems.join("; "));
-    if let Some(problem) = &problem {
-        tracing::warn!("pins of scheme `{}`: {problem}", assignment.scheme);
-    }
-    Ok((count, problem))
+}
+
+/// Adds a segment to an assignment; returns its place.
+fn added(assignment: &mut Assignment, segment: SegmentInfo) -> usize {
+    assignment.segments.push(segment);
+    assignment.segments.len() - 1
 }
 
 fn counted(metric: &str, count: u64, problem: Option<String>) -> Quality {

@@ -13,7 +13,7 @@ use tessera_engine::Engine;
 use tessera_expr::Expr;
 use tessera_expr::rel::Project;
 use tessera_features::FeaturePlan;
-use tessera_history::{ABSENT, Alignment, Cause, Causes};
+use tessera_history::{ABSENT, Alignment, Cause, Causes, Ledger};
 use tessera_segments::{Assignment, Fit};
 use tessera_snapshot::Store;
 
@@ -21,6 +21,7 @@ use super::Previous;
 use super::aged::{Aged, Inputs, attribute_columns, completed};
 use super::attributes::{Touched, touched};
 use super::definitions::{self, Changes};
+use super::ids::identify;
 use super::keys::KeyChanges;
 use super::moves::stayed;
 use super::state::{Standing, State, Steps};
@@ -44,6 +45,8 @@ pub(crate) struct Replay<'a> {
     pub(crate) now: &'a RecordBatch,
     pub(crate) assignments: &'a [Assignment],
     pub(crate) changes: &'a Changes,
+    /// The segments of this run and of all before.
+    pub(crate) ledger: &'a Ledger,
     /// What the scores applied, by their names; none where nothing is read of the lake.
     pub(crate) learned: Option<&'a LearnedScores>,
 }
@@ -422,6 +425,7 @@ impl Replay<'_> {
                     made.put(row, segment);
                 }
             }
+            identify(self.ledger, scheme, fitted, &mut made);
             assigned.add(&made)?;
             let of = standing
                 .rows

@@ -47,9 +47,11 @@ pub(super) fn start(record: &Record) -> String {
 
 /// The event of a run that ended. If a version is published, the event is `COMPLETE` even if a later step failed.
 pub(super) fn end(record: &Record, end: &End<'_>) -> String {
-    let kind = match (end.exit_code, &record.published) {
-        (0, _) | (_, Some(_)) => "COMPLETE",
-        (130, None) => "ABORT",
+    let is_published = record.published.is_some() || record.left.is_some();
+    let kind = match end.exit_code {
+        0 => "COMPLETE",
+        _ if is_published => "COMPLETE",
+        130 => "ABORT",
         _ => "FAIL",
     };
     let mut facets = Map::new();

@@ -138,18 +138,19 @@ fn midnight(day: NaiveDate) -> f64 {
 
 fn version(to: &mut Text, record: &Record) {
     let published = record.published.as_ref();
-    let is_new = published.is_some_and(|published| !published.already);
+    let number = published.map(|published| published.version);
+    let is_new = published.map_or(record.left.is_some(), |published| !published.already);
     to.one(
         "tessera_run_published",
         "Whether the last run published a new version.",
         f64::from(u8::from(is_new)),
     );
-    let Some(published) = published else { return };
     to.one(
         "tessera_version",
         "The version that the last run published or found published.",
-        published.version as f64,
+        number.or(record.left).map(|number| number as f64),
     );
+    let Some(published) = published else { return };
     to.one(
         "tessera_version_bytes",
         "Size of the tables of that version.",
@@ -213,6 +214,16 @@ fn sources(to: &mut Text, outcomes: &[SourceOutcome]) {
                 "tessera_source_age_seconds",
                 "From the newest used row to the close of the day.",
                 outcome.age_hours.map(|hours| hours * 3600.0),
+            ),
+            (
+                "tessera_source_gap_days",
+                "Days without a used row where the source usually has some.",
+                outcome.gap_days().map(|days| days as f64),
+            ),
+            (
+                "tessera_source_warnings",
+                "Warnings of a source.",
+                Some(outcome.warnings.count() as f64),
             ),
         ] {
             let samples = &mut of_each.entry(name).or_insert((help, Vec::new())).1;

@@ -72,8 +72,9 @@ pub(in crate::scores) fn spread(bins: &[CalibrationBin]) -> f64 {
 }
 
 impl Calibrated {
-    /// Computed from probabilities and outcomes; `None` without rows.
-    pub(in crate::scores) fn of(probabilities: &[f64], happened: &[bool]) -> Option<Self> {
+    /// Of probabilities that are known.
+    #[cfg(test)]
+    fn of(probabilities: &[f64], happened: &[bool]) -> Option<Self> {
         let estimates = Estimates {
             probabilities,
             kept_apart: probabilities,
@@ -83,7 +84,7 @@ impl Calibrated {
         Self::of_estimates(&estimates, happened)
     }
 
-    /// The same for probabilities that are estimates.
+    /// Computed from probabilities, which are estimates, and outcomes; `None` without rows.
     pub(in crate::scores) fn of_estimates(
         estimates: &Estimates<'_>,
         happened: &[bool],

@@ -1,7 +1,9 @@
 //! `kind = "contractual"`: contracts whose end is observed; who renews, and for how long.
 //!
-//! Ages are counted in whole renewal periods.
+//! Where to look: `contracts` (ages by the calendar, and what is expected of a contract), `period` (when contracts end), `settings` (its
+//! keys and columns).
 
+mod contracts;
 mod period;
 mod settings;
 
@@ -9,15 +11,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array};
-use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
 use tessera_expr::rel::Agg;
-use tessera_model::contractual::{
-    Lifetime, RenewalFit, RenewalHistory, RenewalModel, SurvivalCurve,
-};
+use tessera_model::contractual::{ContractAge, Lifetime, RenewalFit, RenewalModel, SurvivalCurve};
 use tessera_model::special::Z_95;
 use tessera_segments::{Fit, Parameter};
 use tessera_spec::ScoreSyntax;
-use tessera_spec::pipeline::{At, Base, Refit, RenewalPeriod, Role, Wanted};
+use tessera_spec::pipeline::{At, Base, Refit, Role, Wanted};
 
 use super::calibrated::{Calibrated, Estimates};
 use super::columns::floats;
@@ -25,6 +25,7 @@ use super::kind::{Kind, model};
 use super::learned::{Comparison, Fitted, InUse, LearnedScore};
 use super::lifetimes::{self, Life, lives};
 use super::{Asked, BACKTEST, Given, NotComputed, ScoreModel, Scored, WHOLE, not_computed};
+use contracts::{Clock, Ends, Expected};
 use settings::{ContractualScore, RenewalKind};
 
 /// Number of periods whose survival is published, by the model and by Kaplan and Meier.
@@ -49,12 +50,17 @@ discount_per_year = 0.1      # 0.1 by default; only with value
 value = "monthly_fee"        # feature with the money of one period; without it only time is predicted
 "#,
     docs: "A lifetime runs from the first day of a customer's first interval to the end of its last; gaps between intervals count as \
-           part of it. Ages are counted in whole renewal periods: months and years end on the \
-           day of the month on which the contract began, or on the last of a shorter month. It is not used where in its current period a contract stands. \
+           part of it. Ages are counted in renewal periods: months and years end on the \
+           day of the month on which the contract began, or on the last of a shorter month. \
            Customers whose contracts have ended have no values.\n\n\
-           `…_remaining_days` is the area under the survival of a contract of that age over the horizon, in days. \
-           `…_residual_value` counts the money of one period at each renewal within the horizon; of the period that the horizon cuts, \
-           its share counts.\n\n\
+           Contracts that are cancelled usually end with a period, on the day after it or on its last day; some end within one. \
+           `share_left_at_period_end` in `models` is the share of those who leave that does so at the end of a period, as the ended contracts \
+           show; what ended contracts on any day would show by chance is taken off. It says where in its current period a contract can end: \
+           where all leave at the ends of periods, a contract whose next renewal is beyond the horizon is sure to outlast it; where \
+           contracts end on any day, it matters only how old they are, to the day. Of a period that has not ended, only those who left within \
+           it are known.\n\n\
+           `…_remaining_days` is the area under the survival of the contract over the horizon, in days. \
+           `…_residual_value` counts the money of one period at each renewal of the contract within the horizon, discounted by its day.\n\n\
            Where customers do not differ in their risk, neither model has an estimate. One rate for all (`one_rate` in `models`) is \
            used then: those who left, divided by the renewals that all decided on. It is not used where likelihood ratios \
            speak against it, at 5% for differing risks, at 0.1% for a risk that rises or falls with age; the score has no values then.\n\n\
@@ -68,7 +74,7 @@ value = "monthly_fee"        # feature with the money of one period; without it 
     ],
     criteria: &["assumption", "calibrated"],
     model: model::<ContractualScore>,
-    restore: Fit::restored::<RenewalFit>,
+    restore: Fit::restored::<Renewals>,
 };
 
 impl ScoreModel for ContractualScore {
@@ -88,11 +94,13 @@ impl ScoreModel for ContractualScore {
     }
 
     fn fit(&self, given: &Given<'_>, in_use: Option<InUse<'_>>) -> Result<Fitted, NotComputed> {
-        let contracts = contracts(given, self.period)?;
-        let mut history = RenewalHistory::new();
-        for contract in contracts.iter().flatten() {
-            history.add(contract.periods, !contract.current, 1.0)?;
-        }
+        let lives = lives(given)?;
+        let today = crate::sources::epoch_day(given.as_of);
+        let clock = Clock {
+            period: self.period,
+            ends: period::ends(self.period, lives.iter().flatten(), today),
+        };
+        let history = clock.history(lives.iter().flatten(), today)?;
         let mut scored = Scored::default();
         let mut served: Option<RenewalFit> = None;
         for kind in &self.models {
@@ -114,10 +122,8 @@ impl ScoreModel for ContractualScore {
             publish(&fit, &mut scored);
             served = Some(fit);
         }
-        kaplan_meier(&contracts, &mut scored);
-        scored
-            .quality
-            .extend(period::quality(self.period, &lives(given)?));
+        kaplan_meier(clock, (&lives, today), &mut scored);
+        scored.quality.extend(period::quality(self.period, &lives));
         let mut comparison = None;
         match &served {
             Some(fit) => {
@@ -139,7 +145,10 @@ impl ScoreModel for ContractualScore {
         }
         Ok(Fitted {
             learned: LearnedScore {
-                model: served.map_or_else(Fit::default, |fit| Fit::new(settings::NAME, fit)),
+                model: served.map_or_else(Fit::default, |fit| {
+                    let ends = clock.ends;
+                    Fit::new(settings::NAME, Renewals { fit, ends })
+                }),
                 findings: scored.into(),
             },
             backtest: None,
@@ -148,58 +157,21 @@ impl ScoreModel for ContractualScore {
     }
 
     fn apply(&self, learned: &LearnedScore, given: &Given<'_>) -> Result<Scored, NotComputed> {
-        let Some(fit) = learned.model.get() else {
+        let Some(learned) = learned.model.get() else {
             return Ok(Scored::default());
         };
-        let contracts = contracts(given, self.period)?;
         Ok(Scored {
-            columns: self.columns_of(fit, &contracts, given)?,
+            columns: self.columns_of(learned, given)?,
             ..Scored::default()
         })
     }
 }
 
-/// A customer's contract.
-struct Contract {
-    /// Current: whole periods so far. Ended: the period at whose end the customer left, from 1.
-    periods: u32,
-    current: bool,
-}
-
-fn contracts(
-    given: &Given<'_>,
-    period: RenewalPeriod,
-) -> Result<Vec<Option<Contract>>, NotComputed> {
-    let today = crate::sources::epoch_day(given.as_of);
-    let contract = |life: Option<Life>| {
-        let life = life?;
-        let current = life.end.is_none();
-        Some(Contract {
-            periods: match life.end {
-                Some(end) => ended(period, life.first, end),
-                None => whole(period, life.first, today),
-            },
-            current,
-        })
-    };
-    Ok(lives(given)?.into_iter().map(contract).collect())
-}
-
-/// A day since 1970-01-01 in the calendar.
-fn date(day: i32) -> NaiveDate {
-    NaiveDate::from_epoch_days(day).unwrap_or_default()
-}
-
-/// The period at whose end a customer left, from 1.
-fn ended(period: RenewalPeriod, first: i32, end: i32) -> u32 {
-    let [first, end] = [first, end].map(date);
-    period.begun(first, end).max(1)
-}
-
-/// Whole periods until a day.
-fn whole(period: RenewalPeriod, first: i32, until: i32) -> u32 {
-    let [first, until] = [first, until].map(date);
-    period.whole(first, until)
+/// A fitted model, and when the contracts end that it was fitted on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Renewals {
+    fit: RenewalFit,
+    ends: Ends,
 }
 
 /// Least number of customers with a contract at the earlier date of a backtest.
@@ -215,20 +187,19 @@ fn backtest(
     let today = crate::sources::epoch_day(given.as_of);
     let then = today - score.horizon_days as i32;
     let lives = lives(given)?;
-    let period = score.period;
-    let mut history = RenewalHistory::new();
-    let (mut ages, mut stayed) = (Vec::new(), Vec::new());
-    for life in lives.iter().flatten().filter(|life| life.first <= then) {
-        let left = life.end.filter(|end| *end <= then);
-        if let Some(end) = left {
-            history.add(ended(period, life.first, end), true, 1.0)?;
-        } else {
-            let age = whole(period, life.first, then);
-            history.add(age, false, 1.0)?;
-            ages.push(f64::from(age));
-            stayed.push(life.end.is_none());
-        }
-    }
+    let clock = Clock {
+        period: score.period,
+        ends: period::ends(score.period, lives.iter().flatten(), then),
+    };
+    let history = clock.history(lives.iter().flatten(), then)?;
+    let has_contract = |life: &&Life| life.first <= then && life.end.is_none_or(|end| end > then);
+    let current = lives.iter().flatten().filter(has_contract);
+    let (ages, stayed): (Vec<Ahead>, Vec<bool>) = current
+        .map(|life| {
+            let ages = [then, today].map(|day| clock.age(life.first, day));
+            (ages, life.end.is_none())
+        })
+        .unzip();
     if ages.len() < LEAST_TESTED {
         return Ok(Err(format!(
             "{} customers had a contract {} days ago, but {LEAST_TESTED} are needed to compare the model with what happened since; use a longer history, or shorten the horizon",
@@ -242,9 +213,8 @@ fn backtest(
         Ok(fit) => fit,
         Err(error) => return Ok(Err(format!("on the data known then: {error}"))),
     };
-    let ahead = f64::from(score.horizon_days) / period.mean_days();
-    let predicted = survivals(&fit, &ages, ahead);
-    let error = error_of(&fit, &ages, ahead, given.prepared.pipeline.seed);
+    let predicted = survivals(&fit, &ages);
+    let error = error_of(&fit, &ages, given.prepared.pipeline.seed);
     let estimates = Estimates {
         probabilities: &predicted,
         kept_apart: &predicted,
@@ -256,7 +226,6 @@ fn backtest(
             calibrated,
             then,
             ages,
-            ahead,
             predicted,
             stayed,
         }),
@@ -264,15 +233,15 @@ fn backtest(
     })
 }
 
+/// The age of a contract at an earlier date and now.
+type Ahead = [ContractAge; 2];
+
 /// What was predicted of those with a contract at the earlier date, and who still had one.
 struct RenewalTest {
     calibrated: Calibrated,
     /// The earlier date, in days since 1970-01-01.
     then: i32,
-    /// Whole periods at that date.
-    ages: Vec<f64>,
-    /// Periods since.
-    ahead: f64,
+    ages: Vec<Ahead>,
     predicted: Vec<f64>,
     stayed: Vec<bool>,
 }
@@ -280,7 +249,8 @@ struct RenewalTest {
 impl RenewalTest {
     /// The tested model and the one in use on the same contracts.
     fn against(&self, in_use: InUse<'_>) -> Option<Comparison> {
-        let before = survivals(in_use.learned.model.get()?, &self.ages, self.ahead);
+        let before: &Renewals = in_use.learned.model.get()?;
+        let before = survivals(&before.fit, &self.ages);
         let seen = crate::sources::epoch_day(in_use.fitted_on) > self.then;
         let predicted = (self.predicted.as_slice(), before.as_slice());
         Comparison::of_probabilities("log loss of renewal", predicted, &self.stayed, seen)
@@ -291,22 +261,22 @@ impl RenewalTest {
 const DRAWS: usize = 200;
 
 /// The mean standard error of predictions, by the error of the model's parameters.
-fn error_of(fit: &RenewalFit, ages: &[f64], ahead: f64, seed: u64) -> f64 {
+fn error_of(fit: &RenewalFit, ages: &[Ahead], seed: u64) -> f64 {
     const WIDTH: f64 = 2.0 * Z_95;
-    let mut by_age: BTreeMap<u32, f64> = BTreeMap::new();
-    let errors = ages.iter().map(|&age| {
-        *by_age.entry(age as u32).or_insert_with(|| {
-            let estimate = fit.conditional_survival_estimate(age, ahead, DRAWS, seed);
+    let mut known: BTreeMap<[(u32, u64); 2], f64> = BTreeMap::new();
+    let errors = ages.iter().map(|&[from, to]| {
+        let key = [from, to].map(|age| (age.periods, age.part.to_bits()));
+        *known.entry(key).or_insert_with(|| {
+            let estimate = fit.stays_estimate((from, to), DRAWS, seed);
             (estimate.high_95 - estimate.low_95) / WIDTH
         })
     });
     errors.sum::<f64>() / ages.len() as f64
 }
 
-fn survivals(fit: &RenewalFit, ages: &[f64], ahead: f64) -> Vec<f64> {
+fn survivals(fit: &RenewalFit, ages: &[Ahead]) -> Vec<f64> {
     let ages = ages.iter();
-    ages.map(|&age| fit.conditional_survival(age, ahead))
-        .collect()
+    ages.map(|&[from, to]| fit.stays(from, to)).collect()
 }
 
 fn publish(fit: &RenewalFit, scored: &mut Scored) {
@@ -328,6 +298,11 @@ fn publish(fit: &RenewalFit, scored: &mut Scored) {
     ));
     rows.push(Parameter::number(model, "customers", fit.customers));
     rows.push(Parameter::number(model, "gradient_norm", fit.gradient_norm));
+    rows.push(Parameter::number(
+        model,
+        "share_left_at_period_end",
+        fit.at_ends,
+    ));
     for period in 1..=PUBLISHED_PERIODS {
         let name = format!("survival_{period}");
         rows.push(Parameter::number(
@@ -339,17 +314,21 @@ fn publish(fit: &RenewalFit, scored: &mut Scored) {
 }
 
 /// The estimate without a model, for comparison with the models.
-fn kaplan_meier(contracts: &[Option<Contract>], scored: &mut Scored) {
+fn kaplan_meier(clock: Clock, (lives, today): (&[Option<Life>], i32), scored: &mut Scored) {
     const MODEL: &str = "kaplan_meier";
-    let lifetimes: Vec<Lifetime> = contracts
+    // A contract that ends on its first day lasted a little.
+    const SHORTEST: f64 = 0.01;
+    let lifetimes: Vec<Lifetime> = lives
         .iter()
         .flatten()
-        .map(|contract| Lifetime {
-            entry: 0.0,
-            // Observation of less than one period counts as half of one.
-            exit: f64::from(contract.periods).max(0.5),
-            left: !contract.current,
-            weight: 1.0,
+        .map(|life| {
+            let age = clock.age(life.first, life.end.unwrap_or(today));
+            Lifetime {
+                entry: 0.0,
+                exit: (f64::from(age.periods) + age.part).max(SHORTEST),
+                left: life.end.is_some(),
+                weight: 1.0,
+            }
         })
         .collect();
     match SurvivalCurve::fit(&lifetimes) {
@@ -374,8 +353,7 @@ trait Columns {
 
     fn columns_of(
         &self,
-        fit: &RenewalFit,
-        contracts: &[Option<Contract>],
+        learned: &Renewals,
         given: &Given<'_>,
     ) -> Result<BTreeMap<String, ArrayRef>, NotComputed>;
 }
@@ -399,34 +377,35 @@ impl Columns for ContractualScore {
     /// Customers with a current contract; null for the others.
     fn columns_of(
         &self,
-        fit: &RenewalFit,
-        contracts: &[Option<Contract>],
+        learned: &Renewals,
         given: &Given<'_>,
     ) -> Result<BTreeMap<String, ArrayRef>, NotComputed> {
-        let period = self.period.mean_days();
-        let ahead = f64::from(self.horizon_days) / period;
-        let per_period = (period / 365.0 * self.discount_per_year.ln_1p()).exp();
+        let lives = lives(given)?;
+        let clock = Clock {
+            period: self.period,
+            ends: learned.ends,
+        };
+        let today = crate::sources::epoch_day(given.as_of);
         let values = match &self.value {
             Some(value) => Some(floats(given.table, &value.value)?),
             None => None,
         };
-        // Customers of the same age share their forecast.
-        let mut by_age: BTreeMap<u32, [f64; 3]> = BTreeMap::new();
-        for contract in contracts.iter().flatten().filter(|c| c.current) {
-            by_age.entry(contract.periods).or_insert_with(|| {
-                let age = f64::from(contract.periods);
-                [
-                    fit.conditional_survival(age, ahead),
-                    fit.restricted_lifetime(age, ahead) * period,
-                    fit.discounted_renewals(age, ahead, per_period),
-                ]
+        // Customers whose contracts began on the same day share their forecast.
+        let mut by_day: BTreeMap<i32, Expected> = BTreeMap::new();
+        let current = |life: &Option<Life>| {
+            let life = life.as_ref().filter(|life| life.end.is_none())?;
+            Some(life.first)
+        };
+        for first in lives.iter().filter_map(current) {
+            by_day.entry(first).or_insert_with(|| {
+                let (horizon, discount) = (self.horizon_days, self.discount_per_year);
+                clock.expected(&learned.fit, (first, today), horizon, discount)
             });
         }
-        let column = |value: &dyn Fn(usize, &[f64; 3]) -> f64| -> ArrayRef {
-            let values = contracts.iter().enumerate().map(|(row, contract)| {
-                let contract = contract.as_ref().filter(|contract| contract.current)?;
-                let forecast = by_age.get(&contract.periods)?;
-                Some(value(row, forecast)).filter(|value| value.is_finite())
+        let column = |value: &dyn Fn(usize, &Expected) -> f64| -> ArrayRef {
+            let values = lives.iter().enumerate().map(|(row, life)| {
+                let expected = by_day.get(&current(life)?)?;
+                Some(value(row, expected)).filter(|value| value.is_finite())
             });
             Arc::new(values.collect::<Float64Array>())
         };
@@ -434,17 +413,17 @@ impl Columns for ContractualScore {
         let mut columns = BTreeMap::from([
             (
                 format!("{name}_survival_probability"),
-                column(&|_, forecast| forecast[0]),
+                column(&|_, expected| expected.survival),
             ),
             (
                 format!("{name}_remaining_days"),
-                column(&|_, forecast| forecast[1]),
+                column(&|_, expected| expected.days),
             ),
         ]);
         if let Some(values) = values {
             columns.insert(
                 format!("{name}_residual_value"),
-                column(&|row, forecast| values[row] * forecast[2]),
+                column(&|row, expected| values[row] * expected.renewals),
             );
         }
         Ok(columns)

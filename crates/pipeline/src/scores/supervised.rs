@@ -1,6 +1,7 @@
 //! `kind = "supervised"`: the probability of churn, from models trained on the features at earlier dates and on who churned after
 //! them.
 
+mod plan;
 pub(super) mod settings;
 
 use std::collections::HashMap;
@@ -11,8 +12,7 @@ use chrono::NaiveDate;
 use tessera_expr::rel::Agg;
 use tessera_features::FeatureInfo;
 use tessera_model::churn::{
-    Backtest, CHOICE, CalibrationKind, ChurnError, ChurnFit, ChurnModel, ChurnPlan, ChurnServed,
-    Observation, Panel,
+    Backtest, CHOICE, ChurnError, ChurnFit, ChurnServed, Observation, Panel,
 };
 use tessera_model::metrics;
 use tessera_segments::{Fit, Parameter, Quality, QualityStatus, Threshold};
@@ -36,7 +36,8 @@ use crate::prepared::Prepared;
 use crate::publish::names;
 use crate::sources::epoch_day;
 use crate::untimed::{left_out, named};
-use settings::{Calibration, EXCLUDED, SupervisedModel, SupervisedScore};
+use plan::plan;
+use settings::{EXCLUDED, SupervisedScore};
 
 /// Largest number of rows of one fit: more rows change the result in the third digit only, and a forest takes minutes.
 const FIT_ROWS: usize = 30_000;
@@ -46,9 +47,6 @@ const PANEL_ROWS: usize = 4 * FIT_ROWS;
 
 /// Customers read at an earlier date per row that is trained on, since not all of them can churn.
 const SPARE: usize = 2;
-
-/// The catalogue feature that the recency rule reads.
-const RECENCY: &str = "recency_days";
 
 impl From<ChurnError> for NotComputed {
     fn from(error: ChurnError) -> Self {
@@ -237,7 +235,12 @@ impl ScoreModel for SupervisedScore {
         let name = given.name;
         let mut scored = Scored {
             parameters: population::rows(self, &standings),
-            quality: [known_then(&unknown), labelled::stated(self, given)].concat(),
+            quality: [
+                known_then(&unknown),
+                labelled::stated(self, given),
+                plan::without_rule(self, given),
+            ]
+            .concat(),
             ..Scored::default()
         };
         let mut publish = |column: String, values: ArrayRef| {
@@ -333,17 +336,16 @@ fn fitted(
     features: &[&FeatureInfo],
     scored: &mut Scored,
 ) -> Result<(ChurnFit, Panel, Backtest), NotComputed> {
-    let seed = given.prepared.pipeline.seed;
     let (panel, (fit, backtest)) = match score.label {
         Some(_) => {
             let found = labelled::labelled(score, given, PANEL_ROWS, &mut scored.parameters)?;
             let kept = labelled::untelling(&found, given, features, &mut scored.quality)?;
             let panel = labelled::panel(found, given, &kept)?;
-            let fitted = ChurnFit::fit_static_tested(&panel, &plan(score, &kept, seed))?;
+            let fitted = ChurnFit::fit_static_tested(&panel, &plan(score, &kept, given.prepared))?;
             (panel, fitted)
         }
         None => {
-            let plan = plan(score, features, seed);
+            let plan = plan(score, features, given.prepared);
             let panel = panel(score, given, features, &mut scored.parameters)?;
             let fitted = ChurnFit::fit_tested(&panel, &plan)?;
             (panel, fitted)
@@ -424,29 +426,6 @@ fn spans(score: &SupervisedScore, as_of: NaiveDate) -> Vec<Span> {
 /// Largest number of rows of each observation date.
 fn most_rows(score: &SupervisedScore) -> usize {
     PANEL_ROWS / (score.observations as usize).max(1)
-}
-
-fn plan(score: &SupervisedScore, features: &[&FeatureInfo], seed: u64) -> ChurnPlan {
-    let models = score.models.iter().filter_map(|model| match model.value {
-        SupervisedModel::Logistic => Some(ChurnModel::Logistic),
-        SupervisedModel::RandomForest => Some(ChurnModel::RandomForest),
-        // Always among the candidates.
-        SupervisedModel::RecencyRule => None,
-    });
-    let has_recency = features.iter().any(|info| info.name == RECENCY);
-    ChurnPlan {
-        models: models.collect(),
-        recency: has_recency.then(|| RECENCY.to_owned()),
-        calibration: match score.calibration {
-            Calibration::Platt => CalibrationKind::Platt,
-            Calibration::Isotonic => CalibrationKind::Isotonic,
-            Calibration::None => CalibrationKind::None,
-        },
-        // Without dates there are no days between them.
-        horizon_days: score.horizon_days.max(1),
-        seed,
-        max_rows: FIT_ROWS,
-    }
 }
 
 /// The features at each observation date of the customers who could churn, and which of them did.

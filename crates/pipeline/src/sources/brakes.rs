@@ -5,7 +5,7 @@ use tessera_spec::pipeline::{DEFAULT_LIMIT_FROM_ROWS, DEFAULT_MAX_REJECTED, Limi
 use tessera_spec::share;
 use tessera_spec::shown::grouped;
 
-use super::{Case, Example, RejectRow, RuleCount, SourceOutcome, percent, share_words};
+use super::{Case, Example, RejectRow, RuleCount, SourceOutcome, Weight, percent, share_words};
 use crate::error::PipelineError;
 
 /// The first rule with `on_fail = "fail"` that rows broke, as an error with the first such row.
@@ -216,7 +216,7 @@ fn log(outcome: &mut SourceOutcome, values: bool) {
                     example(values)
                 );
                 let note = format!("{all} quarantined: {name}{}", example(false));
-                outcome.notes.push(note);
+                outcome.publish_warning(Weight::LeftOut, note);
             }
             (_, RowOutcome::Drop) => tracing::info!(
                 source,

@@ -7,8 +7,8 @@ use tessera_spec::Pipeline;
 use tessera_spec::pipeline::{FeatureBody, Source};
 use tessera_spec::shown::grouped;
 
-use super::SourceOutcome;
 use super::customers::types;
+use super::{SourceOutcome, Weight};
 
 /// Warns of them: what they select is then as if there were no rows, which nothing else tells from rows that are not there.
 pub(crate) fn never_true(
@@ -35,7 +35,7 @@ pub(crate) fn never_true(
     if let (Some(purchase), Some(text)) = (purchase, text)
         && unmet.contains(&purchase)
     {
-        outcome.warn(format!(
+        outcome.warn(Weight::Meaning, format!(
             "`purchase` (`{text}`) is true for none of {rows} used rows, so no customer has an order: compare with what the rows hold"
         ));
     }
@@ -59,7 +59,7 @@ pub(crate) fn never_true(
         }
     }
     for (text, names) in features {
-        outcome.warn(format!(
+        outcome.warn(Weight::Meaning, format!(
             "`where` (`{text}`) of {} is true for none of {rows} used rows: compare with what the rows hold",
             names.join(", ")
         ));

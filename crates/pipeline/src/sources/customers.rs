@@ -10,7 +10,7 @@ use tessera_spec::pipeline::{Several, Source, SourceKind};
 use tessera_spec::shown::grouped;
 
 use super::keys::{self, Compared};
-use super::{SourceOutcome, percent};
+use super::{SourceOutcome, Weight, percent};
 use crate::error::PipelineError;
 
 /// Share of a source's keys without a customer in the base above which there is a warning.
@@ -76,7 +76,7 @@ pub(crate) fn one_row_each(
         );
         if found.differing > 0 {
             let example = places(inventory, &found.example);
-            outcome.warn(format!("{note}, such as {example}"));
+            outcome.warn(Weight::LeftOut, format!("{note}, such as {example}"));
         } else {
             outcome.notes.push(note);
         }
@@ -151,7 +151,7 @@ pub(crate) fn outside_the_base(
     );
     if outside.keys_outside as f64 > MOST_OUTSIDE * outside.keys as f64 {
         let apart = outside.written.apart.as_ref();
-        compared.tell(outcome, |compared| {
+        compared.tell(Weight::LeftOut, outcome, |compared| {
             match apart.and_then(|apart| compared.would_meet(apart)) {
                 Some(advice) => format!("{note}. {advice}"),
                 None => format!(
@@ -190,7 +190,7 @@ pub(crate) fn last_days(
     };
     let end = format!("{until}_end");
     let advice = keys::to_derive(source, &end, &format!("{day} + 1"));
-    outcome.warn(format!(
+    outcome.warn(Weight::Meaning, format!(
         "`{until}` looks like the last day of a row, but a row counts until then without that day: of {} rows that begin on the day on which \
          the row before them of the same customer ends or on the next, {} begin on the next, so that no row counts on the day between. If `{until}` is \
          a last day, {advice}, and `until = \"{end}\"`",
@@ -228,7 +228,7 @@ pub(crate) fn refunds(
     };
     let customers = engine.newest_negative(rows, amount)?;
     outcome.refunded = Some(customers);
-    outcome.warn(format!(
+    outcome.warn(Weight::Meaning, format!(
         "{note}. Orders, days and recency count such rows as purchases; for {} customers the newest or only row is one. \
          Set `purchase = \"{} > 0\"` in [sources.{}] to say which rows are purchases; sums of money stay net",
         grouped(customers),

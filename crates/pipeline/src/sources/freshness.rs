@@ -4,7 +4,7 @@ use chrono::{DateTime, Days, NaiveDate, NaiveTime};
 use tessera_spec::Pipeline;
 use tessera_spec::pipeline::{Source, SourceKind, Through};
 
-use super::SourceOutcome;
+use super::{SourceOutcome, Weight};
 use crate::error::PipelineError;
 
 /// States the age of a source's newest used row and compares it with the limits of the pipeline file. Every kind of
@@ -41,7 +41,10 @@ pub(super) fn judge(
         }
         outcome.status = if used == 0 { "empty" } else { "unjudged" };
         if used == 0 || limits.is_some() {
-            outcome.warn(format!("{without} at the close of {as_of}"));
+            outcome.warn(
+                Weight::Missing,
+                format!("{without} at the close of {as_of}"),
+            );
         }
         return Ok(());
     };
@@ -55,7 +58,7 @@ pub(super) fn judge(
     }
     if let Some(limit) = warn.filter(|limit| age_hours > *limit) {
         outcome.status = "stale";
-        outcome.warn(format!(
+        outcome.warn(Weight::Missing, format!(
             "{newest} is {age} old at the close of {as_of}, more than the {} of `freshness.warn`",
             hours_words(limit)
         ));
@@ -63,9 +66,10 @@ pub(super) fn judge(
         outcome.status = "ok";
     } else if used == 0 {
         outcome.status = "empty";
-        outcome.warn(format!(
-            "it has no used row at the close of {as_of}; {newest} is {age} old"
-        ));
+        outcome.warn(
+            Weight::Missing,
+            format!("it has no used row at the close of {as_of}; {newest} is {age} old"),
+        );
     } else {
         outcome.status = "unjudged";
         outcome.notes.push(format!(

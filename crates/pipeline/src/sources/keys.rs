@@ -5,7 +5,7 @@ use tessera_spec::Pipeline;
 use tessera_spec::pipeline::{Join, Source};
 use tessera_spec::shown::{grouped, masked, one_line};
 
-use super::SourceOutcome;
+use super::{SourceOutcome, Weight};
 
 /// The sources whose keys were compared, and what messages may show of them.
 #[derive(Clone, Copy)]
@@ -22,20 +22,29 @@ impl Compared<'_> {
     /// Warns of what was found in the keys of a source of the base.
     pub(crate) fn warn(&self, source: &Source, written: &Written, outcome: &mut SourceOutcome) {
         if let Some(apart) = &written.apart {
-            self.tell(outcome, |compared| compared.meets_nobody(apart));
+            self.tell(Weight::Meaning, outcome, |compared| {
+                compared.meets_nobody(apart)
+            });
         }
         for twins in &written.twins {
-            self.tell(outcome, |compared| compared.twice(source, twins));
+            self.tell(Weight::Meaning, outcome, |compared| {
+                compared.twice(source, twins)
+            });
         }
     }
 
     /// Adds a warning. What is published never has a key as it is.
-    pub(super) fn tell(&self, outcome: &mut SourceOutcome, found: impl Fn(&Self) -> String) {
+    pub(super) fn tell(
+        &self,
+        weight: Weight,
+        outcome: &mut SourceOutcome,
+        found: impl Fn(&Self) -> String,
+    ) {
         let masked = Self {
             values: false,
             ..*self
         };
-        outcome.warn_as(&found(self), found(&masked));
+        outcome.warn_as(weight, &found(self), found(&masked));
     }
 
     /// A key as a message may show it.

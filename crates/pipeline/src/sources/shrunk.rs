@@ -7,7 +7,7 @@ use serde_json::Value;
 use tessera_ingest::Inventory;
 use tessera_spec::shown::grouped;
 
-use super::{SourceOutcome, percent};
+use super::{SourceOutcome, Weight, percent};
 
 /// Share of the rows of the version before that the files must have.
 const FEWEST_KEPT: f64 = 0.9;
@@ -58,7 +58,7 @@ pub(crate) fn warn(
         );
         // The previous version may be read once more.
         if !outcome.notes.contains(&note) {
-            outcome.warn(note);
+            outcome.warn(Weight::Missing, note);
         }
     }
 }

@@ -14,7 +14,7 @@ use tessera_expr::rel::RowOutcome;
 use tessera_ingest::Inventory;
 use tessera_spec::pipeline::{Limit, SourceKind};
 
-use super::{RuleCount, SourceOutcome};
+use super::{RuleCount, SourceOutcome, Weight};
 use crate::error::PipelineError;
 
 /// Days since 1970-01-01.
@@ -80,6 +80,7 @@ pub(crate) fn sources_table(
         ("status", false, texts(|r| r.status)),
     ];
     columns.extend(accounts(&rows));
+    columns.extend(doubts(&rows));
     batch(columns)
 }
 
@@ -155,6 +156,25 @@ fn accounts(rows: &[&SourceOutcome]) -> Columns {
                 (!r.counts.unmatched.is_empty()).then_some(unmatched)
             }),
         ),
+    ]
+}
+
+/// Columns of what is doubtful in the rows.
+fn doubts(rows: &[&SourceOutcome]) -> Columns {
+    let warnings = rows.iter().map(|row| row.warnings.lines());
+    let worst = rows.iter().map(|row| row.warnings.worst());
+    let worst: StringArray = worst.map(|worst| worst.map(Weight::word)).collect();
+    let gap_days = rows
+        .iter()
+        .map(|row| row.gap_days().map(|days| days as i64));
+    vec![
+        (
+            "warnings",
+            true,
+            Arc::new(warnings.collect::<StringArray>()),
+        ),
+        ("worst_warning", true, Arc::new(worst)),
+        ("gap_days", true, Arc::new(gap_days.collect::<Int64Array>())),
     ]
 }
 

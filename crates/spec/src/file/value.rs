@@ -1,8 +1,8 @@
 //! `[value]`
 
 use crate::diagnostic::Diagnostic;
-use crate::pipeline::Value;
-use crate::reader::Reader;
+use crate::pipeline::{Pipeline, Score, Value};
+use crate::reader::{Notes, Reader};
 
 /// `[value]`, if the file has it.
 pub(super) fn value(file: &Reader<'_>) -> Option<Value> {
@@ -36,4 +36,27 @@ pub(super) fn value(file: &Reader<'_>) -> Option<Value> {
     }
     table.finish();
     Some(value)
+}
+
+/// Refuses value at risk by one of several scores: which one must not depend on the order of tables or on their names.
+pub(super) fn check_risk(notes: &Notes, pipeline: &Pipeline) {
+    let value = pipeline.value.as_ref();
+    let unstated = value.filter(|value| value.risk.is_none());
+    let Some(future) = unstated.and_then(|value| value.future.as_ref()) else {
+        return;
+    };
+    let losses = pipeline.predict_loss().into_iter().filter_map(Score::loss);
+    let columns: Vec<String> = losses.map(|loss| loss.probability).collect();
+    let [first, _, ..] = columns.as_slice() else {
+        return;
+    };
+    let message = format!(
+        "several scores predict who is lost, and [value] does not state by which `future` is at risk: {}",
+        columns.join(", ")
+    );
+    notes.add(
+        Diagnostic::error("TS-P093", message, future.span.clone()).with_help(format!(
+            "add `risk = \"{first}\"`, or an expression over several of them"
+        )),
+    );
 }

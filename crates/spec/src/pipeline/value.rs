@@ -16,7 +16,7 @@ pub struct Value {
     pub future: Option<ExprText>,
     /// What a customer has brought.
     pub past: Option<ExprText>,
-    /// Probability of losing a customer; that of the first supervised score when absent.
+    /// Probability of losing a customer; that of the supervised score when absent, of which there is one then.
     pub risk: Option<ExprText>,
 }
 
@@ -89,14 +89,42 @@ pub const VALUE_AT_RISK: &str = "value_at_risk";
 /// The columns in the order of tables.
 pub const VALUE_COLUMNS: [&str; 4] = [VALUE_NOW, VALUE_FUTURE, VALUE_PAST, VALUE_AT_RISK];
 
+/// Whether an expression names a column.
+fn names(text: &str, column: &str) -> bool {
+    let mut words = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+    words.any(|word| word == column)
+}
+
 impl Pipeline {
-    /// The probability of losing a customer, as an expression: that of `[value]`, else that of the first score that has one.
+    /// The scores that predict who is lost, by their names, so that their order in the file does not matter.
+    pub fn predict_loss(&self) -> Vec<&Score> {
+        let scores = self.scores.iter();
+        let mut scores: Vec<&Score> = scores.filter(|score| score.loss().is_some()).collect();
+        scores.sort_by(|a, b| a.name.value.cmp(&b.name.value));
+        scores
+    }
+
+    /// The score that says who has left: the first by name of those whose probability `risk` of `[value]` reads, else of all that
+    /// predict who is lost.
+    pub fn says_who_left(&self) -> Option<&Score> {
+        let scores = self.predict_loss();
+        let is_read = |score: &&&Score| {
+            let (loss, risk) = (score.loss(), self.stated_risk());
+            loss.is_some_and(|loss| risk.is_some_and(|risk| names(risk, &loss.probability)))
+        };
+        let read = scores.iter().find(is_read);
+        read.or(scores.first()).copied()
+    }
+
+    /// The probability of losing a customer, as an expression: that of `[value]`, else that of the score that has one.
     pub fn risk(&self) -> Option<String> {
-        if let Some(stated) = self.value.as_ref().and_then(|value| value.risk.as_ref()) {
-            return Some(stated.value.clone());
-        }
-        let loss = self.scores.iter().find_map(Score::loss);
-        loss.map(|loss| loss.probability)
+        let of_score = || Some(self.says_who_left()?.loss()?.probability);
+        self.stated_risk().map(str::to_owned).or_else(of_score)
+    }
+
+    fn stated_risk(&self) -> Option<&str> {
+        let stated = self.value.as_ref()?.risk.as_ref()?;
+        Some(stated.value.as_str())
     }
 
     /// The columns that `[value]` adds to `customers`; none without it.

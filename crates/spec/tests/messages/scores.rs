@@ -333,3 +333,18 @@ fn columns_of_scores() {
     let prefixed = SCORES.replace("[scores.renewal]", &named);
     assert_eq!(messages(&format!("{GOOD}{prefixed}"), &[]), "");
 }
+
+/// By which of two scores the future value is at risk must be stated: neither their order nor their names decide it.
+#[test]
+fn the_risk_of_several_scores() {
+    let second = "[scores.leaving]\nkind = \"supervised\"\nfrom = \"orders\"\nhorizon = \"30d\"\n\n[scores.renewal]";
+    let value = "[value]\nfuture = \"clv\"\n";
+    let case = format!("{value}\n{second}");
+    assert_told!(scores(&[("two scores of loss", "[scores.renewal]", &case)]));
+    let stated = case.replace(value, &format!("{value}risk = \"leaving_probability\"\n"));
+    let no_future = case.replace(value, "[value]\npast = \"spend_90d\"\n");
+    for text in [stated, no_future, second.to_owned()] {
+        let file = SCORES.replace("[scores.renewal]", &text);
+        assert_eq!(messages(&format!("{GOOD}{file}"), &[]), "");
+    }
+}

@@ -1,11 +1,14 @@
 //! What was fitted, and its backtest: rows of `models`, `calibration` and `quality`.
 
+mod silence;
+
 use std::collections::BTreeSet;
 
 use chrono::NaiveDate;
 use tessera_model::btyd::{
     Backtest, CalibrationBin, DropoutTest, Fallback, Forecast, ForecastPlan, Forecaster,
-    PurchaseFit, PurchaseHistory, PurchaseModel, RateHeuristic, Served, naive_purchases,
+    PurchaseFit, PurchaseHistory, PurchaseModel, RateHeuristic, Served, SharedErrors,
+    naive_purchases,
 };
 use tessera_segments::{Parameter, Quality, QualityStatus, Threshold};
 use tessera_spec::figure::{Figure, Metric, Sum, TestPart};
@@ -13,13 +16,14 @@ use tessera_spec::figure::{Figure, Metric, Sum, TestPart};
 use super::buyers::Buyers;
 use super::settings::ClvScore;
 use super::{checkpoints, holdout, unit};
-use crate::scores::calibrated::Calibrated;
+use crate::scores::calibrated::{Calibrated, Estimates};
 use crate::scores::columns::floats;
 use crate::scores::learned::Comparison;
 use crate::scores::{
     BACKTEST, CalibrationRow, Given, NotComputed, Scored, WHOLE, hidden_name, not_computed,
 };
 use crate::sources::epoch_day;
+use silence::{SilenceGroup, groups_by_silence};
 
 /// Difference from 1 of predicted over actual purchases in the holdout that is not flagged, however many purchases there are.
 const TRACKING_LIMIT: f64 = 0.1;
@@ -33,9 +37,6 @@ const SURELY_ALIVE: f64 = 0.9;
 /// The customers with the longest time since the last purchase buy much less if their share of buyers is below this fraction
 /// of the share among the most recent buyers.
 const BUYS_MUCH_LESS: f64 = 0.5;
-
-/// Number of groups by time since the last purchase in which P(alive) is compared with who bought.
-const SILENCE_GROUPS: usize = 4;
 
 /// Least number of customers in each group for a comparison.
 const LEAST_OF_GROUP: usize = 50;
@@ -150,13 +151,33 @@ impl<'s> Evidence<'s> {
                 self.not_computed("alive_probability", "nbd assumes that nobody leaves");
             }
             Served::Heuristic(_) => {
-                let reason = "the heuristic is a rate and not a model: it gives no probability, no interval and no lifetime value";
-                self.not_computed("alive_probability", reason);
+                let meaning = "the heuristic is a rate and not a model: it gives no probability, no interval and no lifetime value";
+                self.not_computed("alive_probability", meaning);
+                self.stands_in((requested, served), meaning, &reason);
             }
             Served::Nothing => {
                 self.not_computed(WHOLE, "no customer has bought again");
             }
         }
+    }
+
+    /// Flags what serves although it is not the model that the pipeline asks for and does less: `meaning` says what it is.
+    pub(super) fn stands_in(
+        &mut self,
+        (requested, served): (&str, &str),
+        meaning: &str,
+        why: &str,
+    ) {
+        let reason = format!("{served} is used instead of {requested}: {meaning}; {why}");
+        self.scored.quality.push(Quality {
+            segment: String::new(),
+            criterion: "assumption",
+            metric: format!("{served} instead of {requested}"),
+            value: None,
+            threshold: None,
+            status: QualityStatus::Flagged,
+            reason: Some(reason),
+        });
     }
 
     /// Flags a fit on few customers.
@@ -267,8 +288,11 @@ pub(super) fn backtest(
         }
         let predicted = purchases_within(&earlier, &history, horizon)?;
         let result = Backtest::new(&before.x, &predicted, &actual)?;
-        evidence.judged(model, &result, rank == 0);
-        if rank == 0 {
+        let is_used = rank == 0;
+        let errors = is_used.then(|| errors_of(&earlier, &history, horizon, given));
+        let errors = errors.transpose()?;
+        evidence.judged(model, &result, errors.as_ref());
+        if let Some(errors) = errors {
             let silent = forecast_of(&earlier, &history, horizon, |f| f.p_no_purchase.value)?;
             let happened: Vec<bool> = actual.iter().map(|bought| *bought == 0.0).collect();
             if let Some((in_use, fitted_on)) = in_use {
@@ -281,7 +305,13 @@ pub(super) fn backtest(
                     epoch_day(fitted_on) > begin,
                 );
             }
-            let calibrated = Calibrated::of(&silent, &happened);
+            let estimates = Estimates {
+                probabilities: &silent,
+                kept_apart: &silent,
+                error: errors.p_no_purchase,
+                shared: &errors.shared,
+            };
+            let calibrated = Calibrated::of_estimates(&estimates, &happened);
             let rows = calibrated.map(|found| found.quality(" of no purchase in the holdout"));
             evidence.scored.quality.extend(rows.into_iter().flatten());
         }
@@ -291,18 +321,12 @@ pub(super) fn backtest(
             let days = holdout(score) - window.offset_days;
             let ahead = f64::from(days) / unit.days();
             let total: f64 = purchases_within(&earlier, &history, ahead)?.iter().sum();
-            for (what, of, value) in [
-                ("actual", Sum::Actual, sum),
-                ("predicted", Sum::Predicted, total),
-            ] {
-                let name = format!("tracking_week_{}_{what}", days.div_ceil(7));
-                evidence.stating(model, name, value, Figure::Tracking(of, days));
-            }
+            evidence.tracking(model, days, [sum, total]);
         }
     }
     let naive = naive(&before, unit, horizon);
     let result = Backtest::new(&before.x, &naive, &actual)?;
-    evidence.judged("naive_rate", &result, false);
+    evidence.judged("naive_rate", &result, None);
     evidence.scored.quality.extend(untested(score));
     Ok(comparison)
 }
@@ -381,6 +405,23 @@ fn earlier_fit(
     }
 }
 
+/// What the errors of the parameters do to all predictions of a model within `horizon` units.
+fn errors_of(
+    fit: &PurchaseFit,
+    history: &PurchaseHistory,
+    horizon: f64,
+    given: &Given<'_>,
+) -> Result<SharedErrors, NotComputed> {
+    let plan = ForecastPlan {
+        horizon,
+        discount_per_year: 0.0,
+        draws: ForecastPlan::MIN_DRAWS,
+        seed: given.prepared.pipeline.seed,
+    };
+    let forecaster = Forecaster::new(fit, plan)?.watching(given.interrupt);
+    Ok(forecaster.scorer(history).shared_errors())
+}
+
 /// A number of the forecast of every customer of `history` within `horizon` units.
 fn forecast_of(
     fit: &PurchaseFit,
@@ -397,50 +438,6 @@ fn forecast_of(
     let forecasts = Forecaster::new(fit, plan)?.forecast(history);
     let value = |&row: &u32| number(&forecasts[row as usize]);
     Ok(history.row_of().iter().map(value).collect())
-}
-
-/// Customers with a similar time since the last purchase.
-struct SilenceGroup {
-    /// Shortest time since the last purchase, days.
-    from_days: f64,
-    customers: usize,
-    /// Mean probability of being alive.
-    alive: f64,
-    /// Share who bought in the holdout.
-    bought: f64,
-}
-
-/// Groups of sizes as equal as ties allow, the shortest time since the last purchase first.
-fn groups_by_silence(silent_days: &[f64], alive: &[f64], bought: &[f64]) -> Vec<SilenceGroup> {
-    let mut order: Vec<usize> = (0..silent_days.len()).collect();
-    order.sort_by(|&a, &b| {
-        silent_days[a]
-            .total_cmp(&silent_days[b])
-            .then(alive[a].total_cmp(&alive[b]))
-    });
-    let mut groups: Vec<Vec<usize>> = vec![Vec::new(); SILENCE_GROUPS];
-    let mut before = 0;
-    for run in order.chunk_by(|&a, &b| silent_days[a] == silent_days[b]) {
-        let place = SILENCE_GROUPS * (2 * before + run.len()) / (2 * order.len());
-        groups[place.min(SILENCE_GROUPS - 1)].extend(run);
-        before += run.len();
-    }
-    groups.retain(|group| !group.is_empty());
-    let summed = |group: Vec<usize>| {
-        let count = group.len() as f64;
-        let mean =
-            |of: &dyn Fn(usize) -> f64| group.iter().map(|&row| of(row)).sum::<f64>() / count;
-        SilenceGroup {
-            from_days: group
-                .iter()
-                .map(|&row| silent_days[row])
-                .fold(f64::INFINITY, f64::min),
-            customers: group.len(),
-            alive: mean(&|row| alive[row]),
-            bought: mean(&|row| f64::from(u8::from(bought[row] > 0.0))),
-        }
-    };
-    groups.into_iter().map(summed).collect()
 }
 
 /// Deciles of the prediction as bins of `calibration`: the lowest predictions first, merged so that each bin has at least 200
@@ -531,7 +528,19 @@ impl Evidence<'_> {
         );
     }
 
-    fn judged(&mut self, model: &str, result: &Backtest, serves: bool) {
+    /// Actual and predicted purchases of so many days.
+    fn tracking(&mut self, model: &str, days: u32, [actual, predicted]: [f64; 2]) {
+        for (what, of, value) in [
+            ("actual", Sum::Actual, actual),
+            ("predicted", Sum::Predicted, predicted),
+        ] {
+            let name = format!("tracking_week_{}_{what}", days.div_ceil(7));
+            self.stating(model, name, value, Figure::Tracking(of, days));
+        }
+    }
+
+    /// Rows of a model; of the one that is used, whose errors are given, the totals are judged.
+    fn judged(&mut self, model: &str, result: &Backtest, errors: Option<&SharedErrors>) {
         for (metric, value) in [
             (Metric::Customers, Some(result.customers as f64)),
             (Metric::Predicted, Some(result.predicted_total)),
@@ -561,10 +570,11 @@ impl Evidence<'_> {
         }
         let rows = lowest_first(model, &result.deciles);
         self.scored.calibration.extend(rows);
-        if serves {
+        if let Some(errors) = errors {
+            let chance = result.chance_limit(errors.purchases);
             // Without a purchase in the holdout there is no ratio, which is flagged as well.
             let apart = (result.predicted_total - result.actual_total).abs();
-            let small = (TRACKING_LIMIT * result.actual_total).max(result.chance_limit());
+            let small = (TRACKING_LIMIT * result.actual_total).max(chance);
             let off = result.tracking.is_none() || apart > small;
             self.scored.quality.push(Quality {
                 segment: String::new(),
@@ -575,11 +585,10 @@ impl Evidence<'_> {
                 status: if off { QualityStatus::Flagged } else { QualityStatus::Ok },
                 reason: off.then(|| {
                     format!(
-                        "{:.0} purchases were predicted and {:.0} made: they differ by more than a tenth, and by more than the {:.0} that chance \
-                         explains; buying may be seasonal, or the holdout too short",
+                        "{:.0} purchases were predicted and {:.0} made: they differ by more than a tenth, and by more than the {chance:.0} that \
+                         chance explains; buying may be seasonal, or the holdout too short",
                         result.predicted_total,
-                        result.actual_total,
-                        result.chance_limit()
+                        result.actual_total
                     )
                 }),
             });

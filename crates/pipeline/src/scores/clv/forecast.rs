@@ -69,12 +69,18 @@ pub(super) fn columns(
             .into_par_iter()
             .map_init(Vec::new, |drawn, place| {
                 let (x, mean) = (buyers.x[place], buyers.mean_spend[place]);
+                let expected = spend.expected_spend(x, mean);
+                let Some(draws) = &draws else {
+                    return Estimate::without_interval(expected);
+                };
                 drawn.clear();
                 drawn.extend(draws.iter().map(|draw| draw.expected_spend(x, mean)));
-                Estimate::from_draws(spend.expected_spend(x, mean), drawn)
+                Estimate::from_draws(expected, drawn)
             })
             .collect();
         columns.estimates(3, |place| estimates[place]);
+    }
+    if score.spend {
         columns.numbers("past_value", |place| {
             let nothing = Estimate::exact(0.0);
             LifetimeValue::new(buyers.past_spend[place], score.margin, nothing).past

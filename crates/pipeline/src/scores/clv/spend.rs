@@ -29,7 +29,9 @@ pub(super) fn spend(
     let (fit, history) = match fitted {
         Ok(fitted) => fitted,
         Err(error) => {
-            evidence.not_computed("gamma_gamma", &error.to_string());
+            for what in ["gamma_gamma", "expected_spend", "clv"] {
+                evidence.not_computed(what, &error.to_string());
+            }
             return None;
         }
     };
@@ -46,6 +48,12 @@ pub(super) fn spend(
         }
         SpendFit::CredibilityMean { fit, reason } => {
             evidence.not_computed("gamma_gamma", reason);
+            tracing::warn!(
+                score = name,
+                "score `{name}`: credibility_mean is used instead of gamma_gamma: {reason}"
+            );
+            let meaning = "expected spend is the customer's own mean, shrunk towards that of all; neither it nor lifetime value has an interval";
+            evidence.stands_in(("gamma_gamma", "credibility_mean"), meaning, reason);
             evidence.number("credibility_mean", "mean", fit.mean);
             evidence.number("credibility_mean", "kappa", fit.kappa);
             evidence.number("credibility_mean", "customers", fit.customers);

@@ -7,7 +7,7 @@ use tessera_spec::pipeline::RenewalPeriod;
 use tessera_spec::shown::grouped;
 
 use super::super::lifetimes::Life;
-use super::date;
+use super::contracts::{Ends, date};
 
 /// Periods that are usual, the longest first.
 const USUAL: [RenewalPeriod; 8] = [
@@ -26,6 +26,39 @@ const FEWEST: usize = 20;
 
 /// Share of the ended contracts that must last whole periods for these to be theirs.
 const MOST: f64 = 0.9;
+
+/// When contracts that had ended by a day ended. A share of contracts lasts whole periods by chance, where they end on any day: it is
+/// taken off. Without ended contracts half of the others are taken to end at the ends of periods; one contract more, which does not,
+/// keeps the share below all, so that no customer is certain to stay.
+pub(super) fn ends<'l>(
+    period: RenewalPeriod,
+    lives: impl Iterator<Item = &'l Life>,
+    day: i32,
+) -> Ends {
+    let (mut ended, mut next_day, mut last_day) = (0.0, 0.0, 0.0);
+    for life in lives {
+        let Some(end) = life.end.filter(|end| *end <= day) else {
+            continue;
+        };
+        ended += 1.0;
+        let (first, end) = (date(life.first), date(end));
+        if end > first && is_end(period, first, end) {
+            next_day += 1.0;
+        } else if is_whole(period, first, end) {
+            last_day += 1.0;
+        }
+    }
+    let share = (next_day + last_day + 1.0) / (ended + 2.0);
+    let by_chance = (2.0 / period.mean_days()).min(1.0);
+    let at_ends = match by_chance < 1.0 {
+        true => ((share - by_chance) / (1.0 - by_chance)).max(0.0),
+        false => 1.0,
+    };
+    Ends {
+        at_ends,
+        on_last_days: last_day > next_day && at_ends > 0.5,
+    }
+}
 
 /// How many of the contracts that have ended lasted whole periods; flagged where nearly all lasted whole ones of a longer or of
 /// another usual period.
@@ -74,8 +107,13 @@ pub(super) fn quality(stated: RenewalPeriod, lives: &[Option<Life>]) -> Option<Q
 
 /// Whether a contract lasted whole periods: its end is the first day after the last period, or the last day of it.
 fn is_whole(period: RenewalPeriod, first: NaiveDate, end: NaiveDate) -> bool {
-    let until = |end: NaiveDate| period.end(first, period.begun(first, end)) == Some(end);
+    let until = |end: NaiveDate| is_end(period, first, end);
     end > first && (until(end) || end.succ_opt().is_some_and(until))
+}
+
+/// Whether a day is the first after whole periods.
+fn is_end(period: RenewalPeriod, first: NaiveDate, end: NaiveDate) -> bool {
+    period.end(first, period.begun(first, end)) == Some(end)
 }
 
 #[cfg(test)]
