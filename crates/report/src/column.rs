@@ -71,6 +71,12 @@ impl<'a> Table<'a> {
             .collect()
     }
 
+    /// Whether the table has the column and it holds numbers. Of a version before that is not known: its pipeline file was
+    /// another one.
+    pub(crate) fn has_numbers(&self, column: &str) -> bool {
+        self.has(column) && self.numbers(column).is_ok()
+    }
+
     /// Sum of a column and how many rows have a number.
     pub(crate) fn sum(&self, column: &str) -> Result<(f64, i64), ReportError> {
         let known = self.numbers(column)?.into_iter().flatten();

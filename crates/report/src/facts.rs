@@ -3,7 +3,7 @@
 use crate::column::Table;
 use crate::input::{GoalMeta, ReportMeta, TargetMeta};
 use crate::mark::Marks;
-use crate::number::{Measure, counted};
+use crate::number::{Measure, count, counted, percent};
 use crate::record::{
     self, CalibrationRow, ModelRow, ProfileRow, QualityRow, RejectGroup, SegmentRow, SourceRow,
 };
@@ -183,6 +183,26 @@ impl<'a> Facts<'a> {
         Table::open(self.input, "customers")
     }
 
+    /// That every figure is that of a sample, and of about how many customers.
+    pub(crate) fn sample_words(&self) -> Option<String> {
+        let share = self.meta.sample?;
+        let drawn = match self.customers.filter(|drawn| *drawn > 0) {
+            Some(drawn) => {
+                let all = significant(drawn as f64 / share);
+                format!(
+                    "{} of about {}",
+                    count(drawn),
+                    counted(all, "customer", "customers")
+                )
+            }
+            None => "some of the customers".to_owned(),
+        };
+        Some(format!(
+            "{drawn} ({}), drawn by their keys. Every number and every sum of money in this report is that of the sample, not of the business",
+            percent(share)
+        ))
+    }
+
     /// The customers of the version before.
     pub(crate) fn earlier(&self) -> Option<Earlier<'a>> {
         let Before::Known(input) = &self.input.before else {
@@ -190,6 +210,12 @@ impl<'a> Facts<'a> {
         };
         let customers = Table::open(input, "customers")?;
         Some(Earlier { input, customers })
+    }
+
+    /// The same, where that version has the column as numbers: otherwise nothing of it can be compared.
+    pub(crate) fn earlier_with(&self, column: &str) -> Option<Earlier<'a>> {
+        self.earlier()
+            .filter(|before| before.customers.has_numbers(column))
     }
 
     /// The `from` of a table in SQL; of `customers` only those in the base.
@@ -265,6 +291,12 @@ impl<'a> Facts<'a> {
             _ => Measure::Money,
         }
     }
+}
+
+/// To two significant digits: a number that a sample estimates.
+fn significant(number: f64) -> i64 {
+    let unit = 10_f64.powf((number.abs().max(1.0).log10().floor() - 1.0).max(0.0));
+    ((number / unit).round() * unit) as i64
 }
 
 fn from(input: &ReportInput, table: &str) -> String {

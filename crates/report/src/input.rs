@@ -40,6 +40,11 @@ pub enum Before {
         /// What was found.
         error: Arc<ReportError>,
     },
+    /// It is of another pipeline that shares the store, so that nothing is compared with it.
+    Other {
+        /// The name of that pipeline.
+        pipeline: String,
+    },
     /// Its `customers`: key, KPI, value, value at risk, the schemes.
     Known(Box<ReportInput>),
 }
@@ -87,6 +92,9 @@ pub struct ReportMeta {
     /// The period of that value, if it is one of a period: `month`.
     #[serde(default)]
     pub value_per: Option<String>,
+    /// The share of the customers that the pipeline draws, where it does not read all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<f64>,
     /// The goal of the segmentation.
     #[serde(default)]
     pub goal: Option<GoalMeta>,
@@ -110,6 +118,7 @@ impl ReportMeta {
             key: None,
             value: None,
             value_per: None,
+            sample: None,
             goal: None,
             schemes: Vec::new(),
             features: Vec::new(),

@@ -17,6 +17,7 @@
 mod by_model;
 mod chart;
 mod column;
+mod comparable;
 mod due;
 mod error;
 mod facts;

@@ -89,6 +89,7 @@ pub fn render(input: &ReportInput, options: &Options) -> Result<String, ReportEr
         as_of => text::date(meta.as_of),
         as_of_iso => meta.as_of.to_string(),
         version => meta.version,
+        sample => meta.sample.map(crate::number::percent),
         generator => concat!("tessera ", env!("CARGO_PKG_VERSION")),
         before => facts.earlier().map(|before| before.date()),
         script_hash => Value::from_safe_string(base64(&Sha256::digest(script.as_bytes()))),

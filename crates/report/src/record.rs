@@ -156,9 +156,21 @@ pub(crate) struct SourceRow {
     pub(crate) pruned: i64,
     /// Notes on the source, one sentence each.
     pub(crate) notes: Vec<String>,
+    /// Those that are warnings, the worst first.
+    pub(crate) warnings: Vec<String>,
+    /// What the first of them says of the rows.
+    pub(crate) worst_warning: Option<String>,
 }
 
 impl SourceRow {
+    /// How bad its warnings are, 0 being the worst: rows are missing.
+    pub(crate) fn badness(&self) -> usize {
+        const WORST_FIRST: [&str; 3] = ["missing", "left out", "changed"];
+        let worst = self.worst_warning.as_deref();
+        let place = WORST_FIRST.iter().position(|known| Some(*known) == worst);
+        place.unwrap_or(WORST_FIRST.len())
+    }
+
     /// Whether every row is accounted for: file rows = future + unknown + pruned + rows, and rows = used + filtered +
     /// quarantined + dropped.
     pub(crate) fn adds_up(&self) -> bool {
@@ -412,7 +424,12 @@ pub(crate) fn sources(table: Table<'_>) -> Result<Vec<SourceRow>, ReportError> {
     let age_hours = table.numbers("age_hours")?;
     let (file_rows, future) = (table.integers("file_rows")?, table.integers("future")?);
     let (unknown, pruned) = (table.integers("unknown")?, table.integers("pruned")?);
-    let notes = table.text("notes")?;
+    let (notes, warnings) = (table.text("notes")?, table.text("warnings")?);
+    let worst_warning = table.text("worst_warning")?;
+    let lines = |text: Option<&str>| -> Vec<String> {
+        let lines = text.unwrap_or_default().lines();
+        lines.map(str::to_owned).collect()
+    };
     let row = |i: usize| SourceRow {
         source: or_empty(source[i]),
         kind: owned(kind[i]),
@@ -431,11 +448,9 @@ pub(crate) fn sources(table: Table<'_>) -> Result<Vec<SourceRow>, ReportError> {
         future: future[i].unwrap_or(0),
         unknown: unknown[i].unwrap_or(0),
         pruned: pruned[i].unwrap_or(0),
-        notes: notes[i]
-            .unwrap_or_default()
-            .lines()
-            .map(str::to_owned)
-            .collect(),
+        notes: lines(notes[i]),
+        warnings: lines(warnings[i]),
+        worst_warning: owned(worst_warning[i]),
     };
     Ok((0..table.rows()).map(row).collect())
 }

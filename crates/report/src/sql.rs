@@ -142,23 +142,10 @@ pub(crate) fn quoted(text: &str) -> String {
     out
 }
 
-/// The name of a column in SQL: quoted where it is not a plain word.
+/// The name of a column in SQL: always quoted, since any plain word may be a keyword, or become one.
 pub(crate) fn column(name: &str) -> String {
-    let is_plain = name
-        .chars()
-        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
-        && name.starts_with(|c: char| c.is_ascii_lowercase());
-    // Reserved words of SQL are quoted.
-    match is_plain && !RESERVED.contains(&name) {
-        true => name.to_owned(),
-        false => format!("\"{}\"", crate::text::printable(name).replace('"', "\"\"")),
-    }
+    format!("\"{}\"", crate::text::printable(name).replace('"', "\"\""))
 }
-
-const RESERVED: [&str; 12] = [
-    "all", "case", "desc", "end", "from", "group", "limit", "order", "select", "table", "user",
-    "when",
-];
 
 /// The value of a key column in an attribute of a row.
 pub(crate) fn key(name: &str) -> String {
@@ -175,7 +162,7 @@ pub(crate) fn from(table: &str, files: Option<&Vec<String>>) -> String {
         }
     };
     files.filter(|files| !files.is_empty()).map_or_else(
-        || column(table),
+        || table.to_owned(),
         |files| format!("read_parquet({}, hive_partitioning = false)", list(files)),
     )
 }
@@ -188,9 +175,8 @@ mod tests {
     fn texts_and_names_are_quoted() {
         assert_eq!(quoted("it's"), "'it''s'");
         assert_eq!(quoted("a\u{1b}b"), "'a' || chr(27) || 'b'");
-        assert_eq!(column("value_now"), "value_now");
-        assert_eq!(column("Order"), "\"Order\"");
-        assert_eq!(column("order"), "\"order\"");
+        assert_eq!(column("value_now"), "\"value_now\"");
+        assert_eq!(column("default"), "\"default\"");
         assert_eq!(column("a\"b"), "\"a\"\"b\"");
     }
 

@@ -18,6 +18,8 @@ const HOLD_PREVIOUS: &str = "hold_previous";
 const IDENTITY: &str = "identity";
 /// What measures of the rows with such keys begin with.
 const RESOLVED_ROWS: &str = "resolved_rows_";
+/// Longest line in characters.
+const LONGEST_LINE: usize = 100;
 /// Longest name in a table of the terminal, in characters.
 const LONGEST_NAME: usize = 34;
 /// Segments of one scheme that are listed; the rest is counted.
@@ -53,6 +55,8 @@ fn heading(facts: &Facts<'_>) -> String {
     ];
     parts.extend(meta.version.map(|v| format!("version {v}")));
     parts.extend(facts.customers.map(|n| counted(n, "customer", "customers")));
+    let share = meta.sample.map(percent);
+    parts.extend(share.map(|share| format!("a sample of {share} of the customers !")));
     let closed = facts.input.closed;
     parts.extend(closed.map(|n| counted(n, "closed account", "closed accounts")));
     let mut out = format!("{}\n", parts.join(" · "));
@@ -252,8 +256,9 @@ fn sources(facts: &Facts<'_>) -> Option<String> {
         );
     }
     let lost: String = sources.iter().filter_map(lost).collect();
+    let doubtful: String = sources.iter().filter_map(doubtful).collect();
     let merged = merged(facts).unwrap_or_default();
-    Some(format!("Sources\n{}{lost}{merged}", table.draw()))
+    Some(format!("Sources\n{}{lost}{doubtful}{merged}", table.draw()))
 }
 
 /// What a source lost to its contract, in one line.
@@ -268,6 +273,17 @@ fn lost(source: &SourceRow) -> Option<String> {
             percent(rows as f64 / source.rows.max(1) as f64)
         )
     })
+}
+
+/// How many warnings a source has, and the worst, in one line.
+fn doubtful(source: &SourceRow) -> Option<String> {
+    let worst = printable(source.warnings.first()?);
+    let line = format!(
+        "  {}: {}, the worst: {worst}",
+        shortened(&printable(&source.source), LONGEST_NAME),
+        counted(source.warnings.len() as i64, "warning !", "warnings !"),
+    );
+    Some(format!("{}\n", shortened(&line, LONGEST_LINE)))
 }
 
 /// How many keys belong to another customer, in one line; nothing without a map of keys.

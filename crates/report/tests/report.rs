@@ -19,6 +19,9 @@ mod markup;
 #[path = "report/colour_contrast.rs"]
 mod colour_contrast;
 #[cfg(test)]
+#[path = "report/compared.rs"]
+mod compared;
+#[cfg(test)]
 #[path = "report/determinism.rs"]
 mod determinism;
 #[cfg(test)]

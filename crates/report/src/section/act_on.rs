@@ -162,13 +162,22 @@ fn find(facts: &Facts<'_>, key: &str) -> String {
     )
 }
 
+/// By which customers are put in order: those with the most value at risk first, then those with the most value.
+const MOST_FIRST: &str = "value_at_risk desc nulls last, value_now desc nulls last";
+
+/// The customers that [`Actions::first`] gives, each with the first of their playbooks.
 fn query(facts: &Facts<'_>, key: &str, personal: bool) -> Query {
+    let raw = sql::column(key);
     Query::by(
         &["customer", "playbook"],
         format!(
-            "select {} as customer, playbook, value_now, value_at_risk\nfrom {}\norder by value_at_risk desc nulls last, value_now desc nulls last, customer limit 200",
+            "select {} as customer, playbook, value_now, value_at_risk\nfrom {}\n\
+             where coalesce(value_at_risk, value_now) > 0\n\
+             qualify row_number() over (partition by {raw} order by {MOST_FIRST}, playbook) = 1\n\
+             order by {MOST_FIRST}, {raw} limit {}",
             shown_key(key, personal),
-            facts.from("actions")
+            facts.from("actions"),
+            facts.on_first_page
         ),
     )
 }
@@ -188,7 +197,8 @@ impl<'a> Actions<'a> {
         })
     }
 
-    /// Rows of the customers with the most value at risk, then with the most value, each customer once.
+    /// Rows of the customers with the most value at risk, then with the most value, each customer once: with the first of the
+    /// playbooks that come first for them.
     fn first(&self, most: usize) -> Vec<usize> {
         let amount = |amount: Option<f64>| amount.unwrap_or(f64::NEG_INFINITY);
         let mut rows: Vec<usize> = (0..self.keys.len())
@@ -202,8 +212,9 @@ impl<'a> Actions<'a> {
             by_risk
                 .then_with(by_value)
                 .then_with(|| self.keys[a].cmp(&self.keys[b]))
+                .then_with(|| self.playbook[a].cmp(&self.playbook[b]))
         });
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         rows.retain(|&i| seen.len() < most && seen.insert(self.keys[i]));
         rows
     }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{Build, Part, Section};
 use crate::ReportError;
 use crate::column::Table;
+use crate::comparable::Figure as Compared;
 use crate::due;
 use crate::facts::Facts;
 use crate::input::TargetMeta;
@@ -26,6 +27,8 @@ const DECLARED_VALUES: [&str; 3] = ["value_now", "value_future", "value_past"];
 
 #[derive(Serialize)]
 struct View {
+    /// That the figures are those of a sample.
+    sample: Option<String>,
     figures: Vec<Figure>,
     /// Objective, owner, review.
     goal: Vec<Piece>,
@@ -39,6 +42,8 @@ struct Figure {
     number: Num,
     /// Since the version before.
     change: Option<Change>,
+    /// Why the change is not shown: the version before has the figure in another currency, unit or period, or of other customers.
+    incomparable: Option<String>,
     note: Vec<Piece>,
     /// good, bad or neutral; the note says the same as text.
     tone: &'static str,
@@ -67,7 +72,13 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
     figures.extend(value(facts)?);
     figures.extend(at_risk(facts)?);
     let (goal, overdue) = goal(facts);
+    if facts.meta.sample.is_some() {
+        for figure in &mut figures {
+            figure.label.push_str(", of the sample");
+        }
+    }
     Part::ready(View {
+        sample: facts.sample_words(),
         figures,
         goal,
         overdue,
@@ -75,25 +86,32 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
 }
 
 /// A query of one figure over `customers`, with the same of the version before.
-fn over_customers(facts: &Facts<'_>, name: &str, aggregate: &str, more: &str) -> Query {
+fn over_customers(
+    facts: &Facts<'_>,
+    (name, aggregate, more): (&str, &str, &str),
+    incomparable: Option<&str>,
+) -> Query {
     let now = facts.from("customers");
     Query::one(match facts.earlier() {
-        Some(before) => format!(
+        Some(before) if incomparable.is_none() => format!(
             "with now as (select {aggregate} as {name}{more} from {now}),\n  before as (select {aggregate} as {name} from {})\n\
              select now.*, now.{name} - before.{name} as change from now, before",
             before.from()
         ),
-        None => format!("select {aggregate} as {name}{more} from {now}"),
+        _ => format!("select {aggregate} as {name}{more} from {now}"),
     })
 }
 
-/// How a number changed, in words.
+/// How a number changed, in words; nothing where both are not comparable.
 fn change(
-    now: Option<f64>,
-    before: Option<f64>,
+    (now, before): (Option<f64>, Option<f64>),
     good: Good,
     show: &dyn Fn(f64) -> String,
+    incomparable: Option<&str>,
 ) -> Option<Change> {
+    if incomparable.is_some() {
+        return None;
+    }
     let change = now? - before?;
     let shown = show(change.abs());
     // What is shown as no change is none.
@@ -139,19 +157,24 @@ fn customers(facts: &Facts<'_>) -> Result<Figure, ReportError> {
             ", (select count(*) from {all} where not {ACTIVE}) as closed"
         ));
     }
+    let apart = facts.uncompared(Compared::Customers);
     Ok(Figure {
         label: "Customers".to_owned(),
         number: now.map_or_else(
             || Num::opt(crate::number::NONE, None, "customers"),
             |now| Num::count(now, "customers"),
         ),
-        change: change(now.map(|n| n as f64), before, Good::Neither, &|c| {
-            count(c as i64)
-        }),
+        change: change(
+            (now.map(|n| n as f64), before),
+            Good::Neither,
+            &|c| count(c as i64),
+            apart.as_deref(),
+        ),
         note,
         tone: "neutral",
         warning: None,
-        query: over_customers(facts, "customers", "count(*)", &more),
+        query: over_customers(facts, ("customers", "count(*)", &more), apart.as_deref()),
+        incomparable: apart,
     })
 }
 
@@ -171,11 +194,8 @@ fn kpi(facts: &Facts<'_>) -> Result<Option<Figure>, ReportError> {
         (_, Some(target)) => (format!("target: {target}"), "neutral"),
         (_, None) => ("no target declared".to_owned(), "neutral"),
     };
-    let mean_of = |table: Table<'_>| match table.has(&kpi.name) {
-        true => table.mean(&kpi.name),
-        false => Ok(None),
-    };
-    let before = facts.earlier().map(|before| mean_of(before.customers));
+    let earlier = facts.earlier_with(&kpi.name);
+    let before = earlier.map(|before| before.customers.mean(&kpi.name));
     let before = before.transpose()?.flatten();
     let good = match kpi.target {
         _ if kpi.is_base_rate => Good::Neither,
@@ -189,6 +209,7 @@ fn kpi(facts: &Facts<'_>) -> Result<Option<Figure>, ReportError> {
         measure => measure.show(change, facts.meta),
     };
     let aggregate = format!("avg({})", sql::column(&kpi.name));
+    let apart = facts.uncompared(Compared::Column(&kpi.name, kpi.measure));
     Ok(Some(Figure {
         label: kpi_label(facts, &kpi.name),
         number: Num::opt(
@@ -196,11 +217,12 @@ fn kpi(facts: &Facts<'_>) -> Result<Option<Figure>, ReportError> {
             kpi.overall,
             "kpi",
         ),
-        change: change(kpi.overall, before, good, &show),
+        change: change((kpi.overall, before), good, &show, apart.as_deref()),
         note: vec![note.into()],
         tone,
         warning,
-        query: over_customers(facts, "kpi", &aggregate, ""),
+        query: over_customers(facts, ("kpi", &aggregate, ""), apart.as_deref()),
+        incomparable: apart,
     }))
 }
 
@@ -216,23 +238,24 @@ fn kpi_label(facts: &Facts<'_>, name: &str) -> String {
 /// The sum of a column, now and before.
 fn sums(facts: &Facts<'_>, column: &str) -> Result<(Option<f64>, Option<f64>), ReportError> {
     let sum = |table: Table<'_>| -> Result<Option<f64>, ReportError> {
-        if !table.has(column) {
-            return Ok(None);
-        }
         let (sum, known) = table.sum(column)?;
         Ok((known > 0).then_some(sum))
     };
     let now = facts.people().map(sum).transpose()?.flatten();
-    let before = facts.earlier().map(|before| sum(before.customers));
+    let before = facts.earlier_with(column);
+    let before = before.map(|before| sum(before.customers));
     Ok((now, before.transpose()?.flatten()))
 }
 
 fn value(facts: &Facts<'_>) -> Result<Option<Figure>, ReportError> {
     let (mut now, mut before, mut query) = (facts.value, None, None);
+    let mut apart = None;
     if let Some(column) = facts.value_column() {
         (now, before) = sums(facts, column)?;
+        apart = facts.uncompared(Compared::Value(column, facts.value_measure()));
         let aggregate = format!("sum({})", sql::column(column));
-        query = Some(over_customers(facts, "value", &aggregate, ""));
+        let figure = ("value", aggregate.as_str(), "");
+        query = Some(over_customers(facts, figure, apart.as_deref()));
     }
     let Some(value) = now else { return Ok(None) };
     let query = query.unwrap_or_else(|| {
@@ -263,13 +286,19 @@ fn value(facts: &Facts<'_>) -> Result<Option<Figure>, ReportError> {
     Ok(Some(Figure {
         label,
         number: Num::new(facts.value_short(value), value, "value"),
-        change: change(Some(value), before, Good::High, &|c| facts.value_short(c)),
+        change: change(
+            (Some(value), before),
+            Good::High,
+            &|c| facts.value_short(c),
+            apart.as_deref(),
+        ),
         note: vec![note.join("; ").into()],
         tone: "neutral",
         warning: match declared {
             None => Some("the pipeline declares no [value]".to_owned()),
             Some(declared) => facts.marks.of(declared).map(Mark::in_short),
         },
+        incomparable: apart,
         query,
     }))
 }
@@ -280,14 +309,17 @@ fn at_risk(facts: &Facts<'_>) -> Result<Option<Figure>, ReportError> {
         return Ok(None);
     };
     let short = |value: f64| money_short(value, facts.meta.currency.as_deref());
+    let apart = facts.uncompared(Compared::Column(AT_RISK, Measure::Money));
+    let aggregate = format!("sum({AT_RISK})");
     Ok(Some(Figure {
         label: "Value at risk".to_owned(),
         number: Num::new(short(now), now, AT_RISK),
-        change: change(Some(now), before, Good::Low, &short),
+        change: change((Some(now), before), Good::Low, &short, apart.as_deref()),
         note: vec!["risk of loss × future value".into()],
         tone: "neutral",
         warning: facts.marks.of(AT_RISK).map(Mark::in_short),
-        query: over_customers(facts, AT_RISK, &format!("sum({AT_RISK})"), ""),
+        query: over_customers(facts, (AT_RISK, &aggregate, ""), apart.as_deref()),
+        incomparable: apart,
     }))
 }
 

@@ -8,10 +8,11 @@ use serde::Serialize;
 use super::{Build, Part, Section};
 use crate::ReportError;
 use crate::column::Table;
+use crate::comparable::Figure;
 use crate::facts::{Facts, Scheme};
 use crate::input::Before;
 use crate::mark::Mark;
-use crate::number::{count, counted, money_short};
+use crate::number::{Measure, count, counted, money_short};
 use crate::record::{self, MigrationRow};
 use crate::sql::{self, Num, Piece, Query};
 use crate::text::{self, Name, words};
@@ -89,7 +90,10 @@ fn worth(facts: &Facts<'_>) -> Option<Worth> {
     Some(Worth {
         label: label.unwrap_or_else(|| words(&column.name)),
         column: Name::new(&column.name).shown,
-        doubt: facts.marks.of(&column.name).map(Mark::sentence),
+        doubt: facts
+            .incomparable(Figure::Value(&column.name, Measure::Money))
+            .map(|apart| format!("{apart}, so that sums of both versions are not comparable"))
+            .or_else(|| facts.marks.of(&column.name).map(Mark::sentence)),
     })
 }
 
@@ -133,7 +137,7 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
     let open = |name| Table::open(facts.input, name);
     let (Some(moves), Some(steps)) = (open("moves"), open("migrations")) else {
         return match facts.input.before {
-            Before::None => Ok(Part::NotApplicable),
+            Before::None | Before::Other { .. } => Ok(Part::NotApplicable),
             _ if open("moves").is_none() => Part::no_table("moves"),
             _ => Part::no_table("migrations"),
         };

@@ -6,7 +6,7 @@ use super::acting::{Doubt, segments_query};
 use super::{Build, Part, Section};
 use crate::ReportError;
 use crate::facts::{Facts, Kind, Scheme};
-use crate::number::{Measure, counted, money_short, percent, position};
+use crate::number::{Measure, count, counted, money_short, percent, position};
 use crate::record::SegmentRow;
 use crate::sql::{self, Num, Query};
 use crate::text::{Name, printable, shortened, words};
@@ -35,6 +35,7 @@ struct View {
     doubt_of: Doubt,
     rows: Vec<Row>,
     lost: Vec<Lost>,
+    reached: Vec<Reached>,
     rules: Vec<Rule>,
     query: Query,
     unserved: Option<String>,
@@ -65,6 +66,16 @@ struct Lost {
     /// What one of them brought per period.
     worth: Option<Num>,
     per: String,
+}
+
+/// How many members of a segment may be contacted.
+#[derive(Serialize)]
+struct Reached {
+    name: Name,
+    /// "62.0% of 1,234".
+    share: String,
+    /// Of how many it is not known.
+    unknown: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -139,6 +150,7 @@ fn build(facts: &Facts<'_>, scheme: &Scheme) -> Result<Part, ReportError> {
         doubt_of: Doubt::of(facts),
         rows: scheme.segments.iter().map(row).collect(),
         lost: lost(facts, scheme),
+        reached: reached(facts, scheme),
         query: segments_query(facts, scheme),
         rules: scheme.segments.iter().filter_map(rule).collect(),
         unserved: match unserved as i64 {
@@ -202,6 +214,38 @@ fn row(facts: &Facts<'_>, scheme: &Scheme, s: &SegmentRow, widest: f64, richest:
             .map(|d| Name::new(d).shown)
             .collect(),
     }
+}
+
+/// Who may be contacted, by the gate `actionable`: of each segment the share of those of whom it is known, and how many these are.
+fn reached(facts: &Facts<'_>, scheme: &Scheme) -> Vec<Reached> {
+    let value = |segment: &str, metric: &str| {
+        let mut rows = facts.quality.iter().flatten();
+        let row = rows.find(|row| {
+            let of = (row.scheme.as_str(), row.segment.as_str());
+            of == (scheme.name.as_str(), segment)
+                && row.criterion == "actionable"
+                && row.metric == metric
+        });
+        row?.value
+    };
+    let reached = |s: &SegmentRow| {
+        let known = value(&s.name, "reachable_known_share").unwrap_or(1.0);
+        let share = value(&s.name, "reachable_share");
+        if share.is_none() && known >= 1.0 {
+            return None;
+        }
+        let base = (known * s.customers as f64).round() as i64;
+        let unknown = s.customers - base;
+        Some(Reached {
+            name: Name::new(&s.name),
+            share: match share {
+                Some(share) => format!("{} of {}", percent(share), count(base)),
+                None => "not known of anybody".to_owned(),
+            },
+            unknown: (unknown > 0 && share.is_some()).then(|| count(unknown)),
+        })
+    };
+    scheme.segments.iter().filter_map(reached).collect()
 }
 
 /// Segments of which more members have left than can still be lost.

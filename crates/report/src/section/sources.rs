@@ -45,6 +45,8 @@ struct Row {
     judged: &'static str,
     /// Rows of the files that are not visible, in words.
     unseen: Option<String>,
+    warnings: Vec<String>,
+    /// The notes that are no warnings.
     notes: Vec<String>,
     age: Option<String>,
     volume: String,
@@ -136,7 +138,13 @@ fn row(s: &SourceRow) -> Row {
             _ => "bad",
         },
         unseen: unseen(s),
-        notes: s.notes.iter().map(|note| printable(note)).collect(),
+        warnings: s.warnings.iter().map(|note| printable(note)).collect(),
+        notes: s
+            .notes
+            .iter()
+            .filter(|note| !s.warnings.contains(note))
+            .map(|note| printable(note))
+            .collect(),
         age: s.age_hours.map(age),
         volume,
     }

@@ -20,15 +20,24 @@ pub(super) const SECTION: Section = Section {
     build: Build::Front(build),
 };
 
-/// Largest number of warnings on the first page; the rest is counted.
+/// Largest number of warnings that are open on the first page; a click shows the rest.
 const MOST: usize = 5;
+/// Sources with missing rows that have a line of their own.
+const MOST_ALONE: usize = 2;
 /// Share of a source's rows above which rejects are a warning.
 const USUAL_REJECTS: f64 = 0.01;
 
 #[derive(Serialize)]
 struct View {
     warnings: Vec<Warning>,
-    left_out: Option<String>,
+    folded: Option<Folded>,
+}
+
+/// The warnings that a click shows.
+#[derive(Serialize)]
+struct Folded {
+    count: String,
+    warnings: Vec<Warning>,
 }
 
 #[derive(Serialize)]
@@ -40,34 +49,43 @@ struct Warning {
 }
 
 fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
-    let mut warnings = scores(facts);
+    let mut warnings = doubtful(facts);
+    warnings.extend(scores(facts));
     warnings.extend(goal(facts));
     warnings.extend(value(facts));
     warnings.extend(sources(facts));
     warnings.extend(schemes(facts));
-    if let Before::Gone { reason, .. } = &facts.input.before {
-        warnings.push(Warning {
-            about: Name::new("The version before"),
-            text: format!(
-                "cannot be read, so that nothing is compared: {}",
-                printable(reason)
-            ),
-            more: None,
-        });
-    }
+    warnings.extend(before(facts));
     if warnings.is_empty() {
         return Ok(Part::NotApplicable);
     }
-    let hidden = warnings.len().saturating_sub(MOST);
-    warnings.truncate(MOST);
+    let folded = warnings.split_off(warnings.len().min(MOST));
     Part::ready(View {
         warnings,
-        left_out: (hidden > 0).then(|| {
-            format!(
-                "{} in the appendix.",
-                counted(hidden as i64, "more warning is", "more warnings are")
-            )
+        folded: (!folded.is_empty()).then(|| Folded {
+            count: counted(folded.len() as i64, "more warning", "more warnings"),
+            warnings: folded,
         }),
+    })
+}
+
+/// Why nothing is compared with the version before, where there is one.
+fn before(facts: &Facts<'_>) -> Option<Warning> {
+    let text = match &facts.input.before {
+        Before::None | Before::Known(_) => return None,
+        Before::Gone { reason, .. } => format!(
+            "cannot be read, so that nothing is compared: {}",
+            printable(reason)
+        ),
+        Before::Other { pipeline } => format!(
+            "is of another pipeline that shares the store, `{}`, so that nothing is compared",
+            printable(pipeline)
+        ),
+    };
+    Some(Warning {
+        about: Name::new("The version before"),
+        text,
+        more: None,
     })
 }
 
@@ -111,6 +129,59 @@ fn value(facts: &Facts<'_>) -> Option<Warning> {
     })
 }
 
+/// Sources with missing rows, each by itself, and all other warnings of sources in one line: how many, and the worst.
+fn doubtful(facts: &Facts<'_>) -> Vec<Warning> {
+    let mut sources: Vec<&SourceRow> = facts.sources.iter().flatten().collect();
+    sources.retain(|source| !source.warnings.is_empty());
+    sources.sort_by_key(|source| source.badness());
+    let alone = sources.iter().take(MOST_ALONE);
+    let alone = alone.take_while(|source| source.badness() == 0).count();
+    let more = Some("sources");
+    let mut found: Vec<Warning> = sources[..alone]
+        .iter()
+        .filter_map(|source| {
+            let others = match source.warnings.len() - 1 {
+                0 => String::new(),
+                n => format!("{} of it: ", counted(n as i64 + 1, "warning", "warnings")),
+            };
+            Some(Warning {
+                about: Name::new(&format!("Source {}", source.source)),
+                text: format!("{others}{}", sentence(source.warnings.first()?)),
+                more,
+            })
+        })
+        .collect();
+    let rest = &sources[alone..];
+    let number: usize = rest.iter().map(|source| source.warnings.len()).sum();
+    let first = rest.first().and_then(|source| {
+        let of = Name::new(&source.source).shown;
+        Some((of, sentence(source.warnings.first()?)))
+    });
+    found.extend(first.map(|(of, first)| Warning {
+        about: Name::new(if alone > 0 {
+            "Other sources"
+        } else {
+            "Sources"
+        }),
+        text: match number {
+            1 => format!("1 warning, of {of}: {first}"),
+            _ => format!(
+                "{} of {}, the worst of {of}: {first}",
+                counted(number as i64, "warning", "warnings"),
+                counted(rest.len() as i64, "source", "sources")
+            ),
+        },
+        more,
+    }));
+    found
+}
+
+/// A warning without its full stop.
+fn sentence(text: &str) -> String {
+    printable(text.trim_end_matches('.'))
+}
+
+/// What the numbers of a source say where it has no warnings: versions of earlier programs do not publish them.
 fn sources(facts: &Facts<'_>) -> Vec<Warning> {
     let warning = |source: &SourceRow| {
         let rejected = source.quarantined + source.dropped;
@@ -119,6 +190,7 @@ fn sources(facts: &Facts<'_>) -> Vec<Warning> {
             _ if !source.adds_up() => {
                 "does not add up: its rows and their outcomes differ".to_owned()
             }
+            _ if !source.warnings.is_empty() => return None,
             // Where no freshness is declared, nothing is known to be wrong.
             Some(status) if !matches!(status, "ok" | "unjudged") => printable(status),
             _ if share > USUAL_REJECTS => {
@@ -135,20 +207,39 @@ fn sources(facts: &Facts<'_>) -> Vec<Warning> {
     facts.sources.iter().flatten().filter_map(warning).collect()
 }
 
-/// What flagged criteria say of segments.
-const CRITERIA: [(&str, &str, &str); 4] = [
-    ("actionable", "has no playbook", "have no playbook"),
+/// What flagged criteria say of segments: criterion, measure (any, where there is none), of one segment, of several.
+const CRITERIA: [(&str, Option<&str>, &str, &str); 6] = [
+    (
+        "actionable",
+        Some("playbook"),
+        "has no playbook",
+        "have no playbook",
+    ),
+    (
+        "actionable",
+        Some("reachable_share"),
+        "has too few customers who may be contacted",
+        "have too few customers who may be contacted",
+    ),
+    (
+        "actionable",
+        Some("reachable_known_share"),
+        "has many customers of whom it is not known whether they may be contacted",
+        "have many customers of whom it is not known whether they may be contacted",
+    ),
     (
         "distinguishable",
+        None,
         "hardly differs from the rest",
         "hardly differ from the rest",
     ),
     (
         "stable",
+        None,
         "keeps too few of its customers",
         "keep too few of their customers",
     ),
-    ("substantial", "is too small", "are too small"),
+    ("substantial", None, "is too small", "are too small"),
 ];
 
 /// Flagged criteria of schemes, counted.
@@ -162,10 +253,11 @@ fn schemes(facts: &Facts<'_>) -> Vec<Warning> {
             .collect();
         let first = flagged.first()?;
         let mut found: Vec<String> = Vec::new();
-        for (criterion, one, many) in CRITERIA {
+        for (criterion, metric, one, many) in CRITERIA {
             let of: BTreeSet<&str> = flagged
                 .iter()
                 .filter(|row| row.criterion == criterion && !row.segment.is_empty())
+                .filter(|row| metric.is_none_or(|metric| row.metric == metric))
                 .map(|row| row.segment.as_str())
                 .collect();
             if !of.is_empty() {

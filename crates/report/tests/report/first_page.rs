@@ -1,5 +1,6 @@
 //! The first page: who moved, whom to act on, and no personal data.
 
+use arrow::array::{ArrayRef, RecordBatch};
 use tessera_report::{Options, ReportInput, render};
 
 use crate::{fixture, markup};
@@ -186,7 +187,7 @@ fn keys_that_are_names_or_addresses_are_hashed() {
         );
         // printf d | sha256sum
         assert!(html.contains("18ac3e7343f0"), "the other key is hashed too");
-        assert!(html.contains("left(sha256(cast(customer_id as varchar)), 12)"));
+        assert!(html.contains("left(sha256(cast(&quot;customer_id&quot; as varchar)), 12)"));
     }
 }
 
@@ -196,4 +197,139 @@ fn an_earlier_version_that_is_gone_is_said() {
     input.before = expired();
     let text = text(&input, &Options::default());
     assert!(text.contains("The version before cannot be read"), "{text}");
+}
+
+/// A table of the input with one more column.
+fn with_column(input: &mut ReportInput, table: &str, name: &'static str, column: ArrayRef) {
+    let batch = input.tables[table][0].clone();
+    let schema = batch.schema();
+    let fields = schema.fields().iter().map(|field| field.name().clone());
+    let columns = fields.zip(batch.columns().iter().cloned());
+    let columns = columns.chain([(name.to_owned(), column)]);
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    input.tables.insert(table.to_owned(), vec![batch]);
+}
+
+/// The headline where the version before differs by this, with a value in both.
+fn headline(change: impl FnOnce(&mut ReportInput)) -> String {
+    let mut input = input();
+    let spend = |each: f64| fixture::floats(vec![Some(each); 6]);
+    with_column(&mut input, "customers", "spend_total", spend(100.0));
+    let tessera_report::Before::Known(before) = &mut input.before else {
+        panic!("the fixture has a version before");
+    };
+    with_column(before, "customers", "spend_total", spend(90.0));
+    change(before);
+    fixture::section(&input, "headline")
+}
+
+#[test]
+fn what_is_in_another_currency_or_period_or_of_a_sample_is_not_compared() {
+    let same = headline(|_| {});
+    assert!(
+        same.contains("▲ £60.00") && !same.contains("not comparable"),
+        "{same}"
+    );
+    let dollars = headline(|before| before.meta.currency = Some("USD".to_owned()));
+    assert!(
+        dollars.contains("the version before is in USD"),
+        "{dollars}"
+    );
+    assert!(!dollars.contains("▲ £60.00"), "{dollars}");
+    assert_eq!(dollars.matches("not comparable").count(), 1, "{dollars}");
+    let yearly = headline(|before| before.meta.value_per = Some("year".to_owned()));
+    assert!(
+        yearly.contains("the version before is per year"),
+        "{yearly}"
+    );
+    assert!(!yearly.contains("▲ £60.00"), "{yearly}");
+    let sample = headline(|before| before.meta.sample = Some(0.25));
+    assert_eq!(sample.matches("not comparable").count(), 3, "{sample}");
+    assert!(!sample.contains("as change"), "{sample}");
+}
+
+#[test]
+fn a_sample_is_named_at_the_top_and_beside_each_figure() {
+    let mut input = input();
+    input.meta.sample = Some(0.01);
+    let html = render(&input, &Options::default()).unwrap();
+    let page = markup::parse(&html).unwrap().text;
+    assert!(page.contains("a sample of 1.0% of the customers"), "{page}");
+    assert!(page.contains("6 of about 600 customers (1.0%)"), "{page}");
+    let figures = html.matches("class=\"label\"").count();
+    assert_eq!(html.matches(", of the sample").count(), figures);
+    assert!(
+        tessera_report::summary(&input)
+            .unwrap()
+            .contains("a sample of 1.0% of the customers !")
+    );
+}
+
+#[test]
+fn sources_with_missing_rows_stand_first_and_all_warnings_are_counted() {
+    let mut input = input();
+    let warnings = [
+        Some("12 rows are late\n3 rows are left out."),
+        Some("no used row is of May."),
+    ];
+    with_column(&mut input, "sources", "warnings", fixture::texts(warnings));
+    let worst = fixture::texts([Some("left out"), Some("missing")]);
+    with_column(&mut input, "sources", "worst_warning", worst);
+    let html = fixture::section(&input, "warnings");
+    let (first, second) = (
+        html.find("no used row is of May"),
+        html.find("2 warnings of 1 source, the worst of accounts: 12 rows are late"),
+    );
+    assert!(first.is_some() && first < second, "{html}");
+    assert!(html.contains("Source orders"), "{html}");
+    assert!(
+        !html.contains("lost 40 rows"),
+        "said by its warnings: {html}"
+    );
+    let terminal = tessera_report::summary(&input).unwrap();
+    assert!(
+        terminal.contains("accounts: 2 warnings !, the worst: 12 rows are late"),
+        "{terminal}"
+    );
+}
+
+/// Five warnings are open, and a click shows the others: none is only counted.
+#[test]
+fn every_warning_is_on_the_page() {
+    let mut input = input();
+    let names: Vec<String> = (1..=8).map(|number| format!("source_{number}")).collect();
+    let zeros = || fixture::whole([0; 8]);
+    let sources = fixture::batch(vec![
+        (
+            "source",
+            fixture::texts(names.iter().map(|name| Some(name.as_str()))),
+        ),
+        ("kind", fixture::texts([Some("events"); 8])),
+        ("files", zeros()),
+        ("bytes", zeros()),
+        ("rows", zeros()),
+        ("used", zeros()),
+        ("filtered", zeros()),
+        ("quarantined", zeros()),
+        ("dropped", zeros()),
+        ("duplicates", zeros()),
+        ("age_hours", fixture::floats([None; 8])),
+        ("status", fixture::texts([Some("late by a week"); 8])),
+    ]);
+    input.tables.insert("sources".into(), vec![sources]);
+    let html = fixture::section(&input, "warnings");
+    let (open, folded) = html.split_once("<details>").unwrap();
+    assert_eq!(open.matches("<li><span").count(), 5, "{html}");
+    let more = folded.matches("<li><span").count();
+    assert!(
+        folded.contains(&format!("<summary>{more} more warnings</summary>")),
+        "{html}"
+    );
+    for name in names {
+        assert_eq!(
+            html.matches(&format!("Source {name}")).count(),
+            1,
+            "{name}: {html}"
+        );
+    }
 }
