@@ -10,7 +10,7 @@ use tessera_pipeline::Monitor;
 use tessera_snapshot::{Gate, Stopped};
 use tessera_spec::interrupt;
 
-use crate::output::{say, say_error};
+use crate::output::{Failure, fail, print_failure, say};
 use crate::{signals, telemetry};
 
 /// Decides between an interrupt and the commit.
@@ -81,26 +81,36 @@ fn stop(number: usize) {
 /// Ends the program and prints what was published.
 fn end() -> ! {
     remove_work();
-    let code: u8 = match GATE.stop() {
-        Stopped::Before => {
-            say_error("error: interrupted; nothing was published");
-            130
-        }
-        Stopped::Committing => {
-            say(
-                "interrupted while the version was being published; `tessera snapshots STORE` lists it if it exists, and the \
-                 same run again completes it",
-            );
-            6
-        }
+    let (code, message) = match GATE.stop() {
+        Stopped::Before => (130, "interrupted; nothing was published".to_owned()),
+        Stopped::Committing => (
+            6,
+            "interrupted while the version was being published; `tessera snapshots STORE` lists it if it exists, and the same run \
+             again completes it"
+                .to_owned(),
+        ),
         Stopped::After(version) => {
-            say(&format!(
-                "interrupted; version {version} is published, but `latest`, the views or the report may be missing; the same \
-                 run again completes it"
-            ));
-            6
+            if let Some(monitor) = &*MONITOR.lock().unwrap_or_else(PoisonError::into_inner) {
+                monitor.left(version);
+            }
+            let message = format!(
+                "interrupted; version {version} is published, but `latest`, the views or the report may be missing; the same run \
+                 again completes it"
+            );
+            (6, message)
         }
     };
+    let failure = Failure::new(&message, code);
+    match code {
+        130 => {
+            fail(&failure);
+        }
+        // The run did what it was for.
+        _ => {
+            print_failure(&failure);
+            say(&message);
+        }
+    }
     finish(code, "interrupted")
 }
 
@@ -110,7 +120,7 @@ pub(crate) fn end_unpublished(code: u8, message: &str) -> ! {
     ENDING.store(true, Ordering::SeqCst);
     interrupt::request();
     remove_work();
-    say_error(&format!("error: {message}"));
+    fail(&Failure::new(message, code));
     finish(code, message)
 }
 

@@ -94,6 +94,12 @@ impl Failure {
         self
     }
 
+    /// The mistakes as JSON, each with its place in the pipeline file, where it has one.
+    pub(crate) fn to_json(&self) -> serde_json::Value {
+        let message = || serde_json::json!([{"message": self.text().trim_end()}]);
+        self.diagnostics.clone().unwrap_or_else(message)
+    }
+
     /// The message without the prefix `error: `.
     pub(crate) fn text(&self) -> String {
         self.message
@@ -143,24 +149,25 @@ impl From<serde_json::Error> for Failure {
     }
 }
 
-/// Prints the message, and returns the exit code.
+/// Prints the message, and returns the exit code. A command that was asked for JSON and has printed none prints the mistakes as JSON.
 pub(crate) fn fail(failure: &Failure) -> ExitCode {
-    ExitCode::from(fail_with(failure))
+    print_failure(failure);
+    ExitCode::from(say_failure(failure))
 }
 
-/// Prints the message, and returns the exit code as a number. A command that was asked for JSON and has printed none prints the
-/// mistakes as JSON.
-pub(crate) fn fail_with(failure: &Failure) -> u8 {
+/// Prints the mistakes as JSON, where the command was asked for JSON and has printed none.
+pub(crate) fn print_failure(failure: &Failure) {
     if JSON_WANTED.load(Ordering::Relaxed) && !JSON_PRINTED.load(Ordering::Relaxed) {
-        let diagnostics = failure
-            .diagnostics
-            .clone()
-            .unwrap_or_else(|| serde_json::json!([{"message": failure.text().trim_end()}]));
+        let (code, diagnostics) = (failure.code, failure.to_json());
         let result =
-            serde_json::json!({"ok": false, "exit_code": failure.code, "diagnostics": diagnostics});
-        // What cannot be written to stdout is stated on stderr below.
+            serde_json::json!({"ok": false, "exit_code": code, "diagnostics": diagnostics});
+        // What cannot be written to stdout is stated on stderr.
         let _ = print_json(&result);
     }
+}
+
+/// Prints the message on stderr alone, for a command whose result has the mistakes as JSON; returns the exit code.
+pub(crate) fn say_failure(failure: &Failure) -> u8 {
     let message = failure.message.trim_end();
     if failure.rendered {
         write_line("ERROR", message);

@@ -43,6 +43,8 @@ pub(crate) fn supervise(arguments: &Arguments, given: &[OsString]) -> Option<Exi
     let kills_before = death::memory_kills();
     let has_json = arguments.output.log_format == LogFormat::Json;
     let record = record().ok()?;
+    // A backfill that runs this day forwards signals, too.
+    signals::passed_on_by(rustix::process::getppid().map_or(0, Pid::as_raw_pid));
     signals::pass_on().ok()?;
     let mut child = start(given, &record, has_json).ok()?;
     let number = c_int::try_from(child.id()).ok()?;

@@ -8,11 +8,11 @@ use std::time::Instant;
 
 use chrono::NaiveDate;
 use serde_json::{Value, json};
-use tessera_pipeline::backfill::{Standing, standing};
+use tessera_pipeline::backfill::{MOST_DAYS, Standing, standing};
 use tessera_pipeline::{PipelineError, Reading, Records};
 
 use crate::arguments::{Backfill, LogFormat, Output};
-use crate::output::{Failure, print, print_json, tell};
+use crate::output::{Failure, print, print_json, say_error, say_failure, tell};
 use crate::signals;
 
 /// The program itself, also where its file has another name by now, or none.
@@ -24,19 +24,14 @@ struct Progress {
     days: Vec<Value>,
     published: usize,
     skipped: usize,
+    /// What is wrong, where a day could not be done.
+    diagnostics: Value,
 }
 
 /// Runs the pipeline for every day that has no version yet. Each run is a process of its own, so that it takes the memory of one
 /// run, and a version is what `tessera run` makes of that day.
 pub(crate) fn run(arguments: &Backfill, output: &Output) -> Result<ExitCode, Failure> {
-    let days = arguments.every.days(arguments.from, arguments.to);
-    let Some(last) = days.last() else {
-        let (from, to) = (arguments.from, arguments.to);
-        return Err(Failure::new(
-            format!("there is no day from {from} to {to}; `--from` is the earlier one"),
-            2,
-        ));
-    };
+    let days = days(arguments)?;
     let reading = Reading {
         vars: arguments.pipeline.vars.vars.clone(),
         hash_inputs: arguments.hash_inputs,
@@ -45,10 +40,14 @@ pub(crate) fn run(arguments: &Backfill, output: &Output) -> Result<ExitCode, Fai
         known_as_of: None,
     };
     // A day that has not come yet is refused before the first one is run.
-    tessera_pipeline::day(&arguments.pipeline.file, &reading, Some(*last), false)
-        .map_err(of_last_day)?;
-    signals::pass_on()
-        .map_err(|error| Failure::new(format!("no signals are received: {error}"), 1))?;
+    tessera_pipeline::day(
+        &arguments.pipeline.file,
+        &reading,
+        days.last().copied(),
+        false,
+    )
+    .map_err(of_last_day)?;
+    pass_signals_on()?;
     let started = Instant::now();
     let mut progress = Progress::default();
     for (place, &day) in days.iter().enumerate() {
@@ -57,14 +56,36 @@ pub(crate) fn run(arguments: &Backfill, output: &Output) -> Result<ExitCode, Fai
         let code = match done {
             Ok(0) => continue,
             Ok(code) => code,
-            Err(failure) => crate::output::fail_with(&failure),
+            Err(failure) => {
+                progress.diagnostics = failure.to_json();
+                say_failure(&failure)
+            }
         };
         tell_end(&progress, output, started, code)?;
-        crate::output::say_error(&format!("backfill stopped at {at}; {}", what_next(code)));
+        say_error(&format!("backfill stopped at {at}; {}", what_next(code)));
         return Ok(ExitCode::from(code));
     }
     tell_end(&progress, output, started, 0)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The days that are asked for, of which there is at least one.
+fn days(arguments: &Backfill) -> Result<Vec<NaiveDate>, Failure> {
+    let (from, to) = (arguments.from, arguments.to);
+    let wrong = match arguments.every.days(from, to) {
+        Some(days) if !days.is_empty() => return Ok(days),
+        Some(_) => format!("there is no day from {from} to {to}; `--from` is the earlier one"),
+        None => format!(
+            "from {from} to {to} there are more than {MOST_DAYS} days with this `--every`, the most of one backfill; choose a later \
+             `--from` or a longer step"
+        ),
+    };
+    Err(Failure::new(wrong, 2))
+}
+
+/// From now on signals are forwarded to the run of the present day.
+fn pass_signals_on() -> Result<(), Failure> {
+    signals::pass_on().map_err(|error| Failure::new(format!("no signals are received: {error}"), 1))
 }
 
 /// What the same command does after a day that ended with this exit code.
@@ -72,6 +93,10 @@ fn what_next(code: u8) -> &'static str {
     match code {
         // The program, the pipeline file, the data: none of it changes by itself.
         1..=3 => "the same command ends there again until what is said above is corrected",
+        // A damaged store or a full disk stays as it is, a folder that could not be reached may be there again.
+        4 => {
+            "the same command goes on from there once what is said above is corrected or has passed"
+        }
         _ => "the same command goes on from there",
     }
 }
@@ -99,9 +124,12 @@ pub(crate) fn each(
     output: &Output,
     days: &[NaiveDate],
 ) -> Result<u8, Failure> {
+    pass_signals_on()?;
     for &day in days {
         tell(output, &format!("running the pipeline as of {day}"));
         match day_run(arguments, output, day)? {
+            // It had begun to commit when it was asked to end.
+            (0, _) if signals::asked_to_end() => return Ok(130),
             (0, _) => {}
             (code, _) => return Ok(code),
         }
@@ -117,7 +145,8 @@ fn one(
     (day, at): (NaiveDate, &str),
     progress: &mut Progress,
 ) -> Result<u8, Failure> {
-    if signals::came_early() {
+    // The day before may have been completed nevertheless: it had begun to commit.
+    if signals::asked_to_end() {
         return Ok(130);
     }
     let found = match arguments.again {
@@ -156,6 +185,8 @@ fn one(
         progress.days.push(json!({
             "as_of": day.to_string(), "version": version, "state": state, "seconds": seconds,
         }));
+    } else {
+        progress.diagnostics = published["diagnostics"].clone();
     }
     Ok(code)
 }
@@ -177,9 +208,13 @@ fn tell_end(
     let seconds = started.elapsed().as_secs_f64();
     let (published, skipped) = (progress.published, progress.skipped);
     if output.json {
-        return print_json(&json!({
+        let mut done = json!({
             "ok": code == 0, "exit_code": code, "days": progress.days, "published": published, "skipped": skipped, "seconds": seconds,
-        }));
+        });
+        if !progress.diagnostics.is_null() {
+            done["diagnostics"] = progress.diagnostics.clone();
+        }
+        return print_json(&done);
     }
     tell(
         output,
