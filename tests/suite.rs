@@ -55,6 +55,8 @@ mod exact_values;
 mod expect;
 #[path = "suite/explain.rs"]
 mod explain;
+#[path = "suite/falling_days.rs"]
+mod falling_days;
 #[path = "suite/false_causes.rs"]
 mod false_causes;
 #[path = "suite/faults.rs"]
@@ -81,6 +83,8 @@ mod inject;
 mod interrupt;
 #[path = "suite/joins.rs"]
 mod joins;
+#[path = "suite/kept_fits.rs"]
+mod kept_fits;
 #[path = "suite/kill.rs"]
 mod kill;
 #[path = "suite/known_at.rs"]
@@ -101,6 +105,8 @@ mod latest;
 mod leaves;
 #[path = "suite/lifetime_always.rs"]
 mod lifetime_always;
+#[path = "suite/lost_files.rs"]
+mod lost_files;
 #[path = "suite/meanings.rs"]
 mod meanings;
 #[path = "suite/memory.rs"]
@@ -127,8 +133,12 @@ mod online_retail;
 mod operation;
 #[path = "suite/oracle.rs"]
 mod oracle;
+#[path = "suite/other_recency.rs"]
+mod other_recency;
 #[path = "suite/out_of_range.rs"]
 mod out_of_range;
+#[path = "suite/own_names.rs"]
+mod own_names;
 #[path = "suite/partitions.rs"]
 mod partitions;
 #[path = "suite/plan.rs"]
@@ -165,6 +175,8 @@ mod row_accounting;
 mod scheme_columns;
 #[path = "suite/score_causes.rs"]
 mod score_causes;
+#[path = "suite/score_order.rs"]
+mod score_order;
 #[path = "suite/scores.rs"]
 mod scores;
 #[path = "suite/screens.rs"]
@@ -181,6 +193,8 @@ mod small_files;
 mod some_customers;
 #[path = "suite/stages.rs"]
 mod stages;
+#[path = "suite/stand_ins.rs"]
+mod stand_ins;
 #[path = "suite/stated_shares.rs"]
 mod stated_shares;
 #[path = "suite/stays.rs"]
@@ -205,6 +219,8 @@ mod threads;
 mod unedited;
 #[path = "suite/untimed.rs"]
 mod untimed;
+#[path = "suite/vacant.rs"]
+mod vacant;
 #[path = "suite/value.rs"]
 mod value;
 #[path = "suite/versions.rs"]

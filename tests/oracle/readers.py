@@ -55,7 +55,8 @@ TABLES = {
                "dropped int, duplicates int, newest_event timestamp, age_hours float, status text, files_passed_over int, "
                "columns_absent int, file_rows int, future int, unknown int, "
                "pruned int, nulled int, rejected_share float, negative_share float, negative_value_share float, "
-               "keys_without_customer int, rows_without_customer int, customers_with_several int, notes text, unmatched int",
+               "keys_without_customer int, rows_without_customer int, customers_with_several int, notes text, unmatched int, "
+               "warnings text, worst_warning text, gap_days int",
 }
 # Published only where the pipeline declares playbooks or scores.
 OPTIONAL = {"actions", "calibration", "cohorts", "quality", "score_intervals"}

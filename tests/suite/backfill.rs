@@ -338,6 +338,45 @@ fn a_day_without_data_ends_it_with_the_code_of_the_run() {
     assert_eq!(versions(&case), 0);
 }
 
+/// What is wrong with the arguments, with a run, or with the store is in the one document that is printed.
+#[test]
+fn whatever_ends_a_backfill_is_one_document_that_states_why() {
+    let case = case();
+    let ends = |days: &[&str], code: i32, why: &str| {
+        let done = backfill(&case, days, code);
+        assert_eq!(
+            (&done["ok"], &done["exit_code"]),
+            (&false.into(), &code.into())
+        );
+        let message = done["diagnostics"][0]["message"].as_str().unwrap();
+        assert!(message.contains(why), "{done}");
+    };
+    let before = ["--from", "2025-12-31", "--to", "2025-12-31"];
+    ends(&before, 3, "there are no customers up to 2025-12-31");
+    let centuries = [
+        "--from",
+        "1900-01-01",
+        "--to",
+        "2150-01-01",
+        "--every",
+        "1d",
+    ];
+    ends(&centuries, 2, "there are more than 36525 days");
+    let first = ["--from", "2026-01-31", "--to", "2026-01-31"];
+    let done = backfill(&case, &first, 0);
+    assert_eq!((&done["ok"], done.get("diagnostics")), (&true.into(), None));
+    let commit = case.path("store/commits/00000000000000000001.json");
+    let text = std::fs::read_to_string(&commit).unwrap();
+    std::fs::write(&commit, text.replacen('{', "{ ", 1)).unwrap();
+    ends(&first, 4, "its checksum does not match");
+    let arguments = case.arguments("backfill", &first);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let said = String::from_utf8(run(&arguments, 4).stderr).unwrap();
+    let end =
+        "the same command goes on from there once what is said above is corrected or has passed\n";
+    assert!(said.ends_with(end), "{said}");
+}
+
 /// Steps of every version add up, in customers and in value, to what its memberships say.
 fn adds_up(store: &Path, versions: &str) {
     if let Some(python) = python() {

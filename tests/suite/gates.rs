@@ -301,3 +301,25 @@ fn measures_are_described(quality: &Table) {
     }
     assert!(described.len() > 8, "{described:?}");
 }
+
+/// Oracle: 20 of 100 are 20%, whatever the rounding of their complement.
+#[test]
+fn a_coverage_that_meets_its_limit_exactly_passes() {
+    let case = Case::new();
+    let mut rows: Vec<(String, &str, f64)> = Vec::new();
+    for number in 0..100 {
+        rows.push((format!("c{number}"), "2026-01-10", 10.0));
+        if number < 20 {
+            rows.push((format!("c{number}"), "2026-01-20", f64::from(number)));
+        }
+    }
+    case.orders("a.csv", &rows);
+    case.pipeline(
+        "[schemes.again]\nkind = \"quantile\"\nby = \"repeat_spend_mean\"\ntiers = { top = 0.5, low = 1.0 }\n\
+         [gates]\nidentifiable = { min_coverage = 0.2, on_fail = \"fail_run\" }\n",
+    );
+    case.day("2026-02-01");
+    let coverage = quality(&case);
+    let coverage = coverage.iter().find(|row| row[3] == "input_coverage");
+    assert_eq!(coverage.unwrap()[4], "ok");
+}

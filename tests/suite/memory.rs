@@ -12,7 +12,7 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::{WriterProperties, WriterPropertiesBuilder};
 
-use crate::program::{bounded, run, tessera};
+use crate::program::{bounded, json, run, tessera};
 use crate::table::Table;
 
 const CUSTOMERS: i64 = 20_000;
@@ -428,12 +428,19 @@ fn a_page_that_does_not_fit_is_refused_by_name() {
 fn what_does_not_fit_is_refused_and_nothing_is_published() {
     let place = Place::new();
     std::fs::create_dir_all(place.dir.path().join("work")).unwrap();
-    let arguments = place.arguments("small", &["--memory", "128MiB", "--quiet"]);
+    let arguments = place.arguments("small", &["--memory", "128MiB", "--quiet", "--json"]);
     let output = bounded(tessera().args(&arguments));
+    let result = json(&output);
+    assert_eq!(
+        (&result["ok"], &result["exit_code"]),
+        (&false.into(), &3.into())
+    );
     let words = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(3), "{words}");
     assert!(words.contains("nothing was published"), "{words}");
     assert!(words.contains("--memory"), "{words}");
+    let message = result["diagnostics"][0]["message"].as_str().unwrap();
+    assert!(words.contains(message), "{result}: {words}");
     assert!(
         words.contains("128 MiB") || words.contains("128.0 MiB"),
         "{words}"

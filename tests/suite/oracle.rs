@@ -154,3 +154,15 @@ fn functions_that_duckdb_has_too_give_what_the_document_states() {
     let Some(python) = python() else { return };
     script(&python, "expressions.py", &["docs/expressions.md"]);
 }
+
+#[test]
+fn functions_over_generated_rows_are_those_of_duckdb_or_of_the_document() {
+    let Some(python) = python() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path().display().to_string();
+    script(
+        &python,
+        "functions.py",
+        &[env!("CARGO_BIN_EXE_tessera"), &folder],
+    );
+}

@@ -120,3 +120,49 @@ fn a_purchase_is_a_condition_over_an_events_source() {
     );
     assert!(told.contains("amuont") && told.contains("amount"), "{told}");
 }
+
+/// A refund that takes a customer below 0 the night after clusters were learned with the logarithm: the night is published, with the
+/// customer among those of the least spend, and it is said.
+#[test]
+fn a_refund_after_clusters_were_learned_with_the_logarithm_does_not_end_the_night() {
+    let shop = Shop::new();
+    let mut rows = "customer_id,ordered_at,amount\n".to_owned();
+    for customer in 0..120 {
+        let amount = match customer {
+            0..2 => 90_000,
+            2..60 => 900 + customer,
+            _ => 10 + customer % 7,
+        };
+        rows += &format!("c{customer:03},2026-{:02}-15,{amount}\n", 1 + customer % 9);
+    }
+    shop.file("orders/o.csv", &rows);
+    let scheme = "[schemes.groups]\nkind = \"kmeans\"\nfeatures = [\"spend_total\"]\nk = 2\n\
+                  names = [\"more\", \"less\"]\nrefit = \"90d\"\n";
+    let parts = [ORDERS, CONTRACT, RFM, scheme];
+    let told = said(&shop.run(&parts, "2026-10-30", &[]), 0);
+    assert!(!told.contains("is below 0 for"), "{told}");
+    let models = shop.table("models");
+    let row = models
+        .texts("name")
+        .iter()
+        .position(|name| name.as_deref() == Some("transform_spend_total"));
+    assert_eq!(models.texts("text")[row.unwrap()].as_deref(), Some("log1p"));
+    shop.file(
+        "orders/p.csv",
+        "customer_id,ordered_at,amount\nc003,2026-10-31,-1700\nc004,2026-10-31,-904\n",
+    );
+    let told = said(&shop.run_on(&parts, "2026-10-31", &[]), 0);
+    let counted =
+        "column `spend_total` is below 0 for 1 customer (the smallest is -797), as it was for none";
+    assert!(told.contains(counted), "{told}");
+    let customers = shop.table("customers");
+    let of = |key: &str| {
+        let keys = customers.texts("customer_id");
+        let row = keys.iter().position(|found| found.as_deref() == Some(key));
+        customers.texts("groups")[row.unwrap()].clone().unwrap()
+    };
+    assert_eq!(
+        [of("c003"), of("c004"), of("c005")],
+        ["less", "less", "more"]
+    );
+}

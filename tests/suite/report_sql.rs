@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::oracle::{python, script};
 use crate::program::{public_data, run};
+use crate::shop::{CONTRACT, ORDERS, RFM, Shop, said};
 
 /// Runs a shipped pipeline for these days, the earliest first, and compares the numbers of the last report.
 fn holds(pipeline: &str, data: &str, days: &[&str], least: usize) {
@@ -84,4 +85,106 @@ fn demo_over_two_months() {
         );
     }
     compare(&python, &folder.path().join("months/demo"), 2, 500);
+}
+
+/// Runs the shop for these days, each with a body of its own, and compares the numbers of the last report.
+fn shop_holds(shop: &Shop, nights: &[(&str, &[&str])], least: usize) {
+    let Some(python) = python() else { return };
+    for (day, parts) in nights {
+        said(&shop.run_on(parts, day, &["--quiet"]), 0);
+    }
+    compare(&python, &shop.path("store"), nights.len(), least);
+}
+
+/// Orders of customers 1 to `customers`, who all pay the same.
+fn equals(customers: u32) -> Shop {
+    let shop = Shop::new();
+    let rows = (1..=customers).map(|key| format!("{key},2026-10-{:02},10\n", 1 + key % 28));
+    let header = "customer_id,ordered_at,amount\n".to_owned();
+    shop.file("orders/o.csv", &(header + &rows.collect::<String>()));
+    shop
+}
+
+/// Every word that DuckDB reserves can be the name of a feature, and of the KPI.
+#[test]
+fn keywords_of_sql_are_names_of_features() {
+    let shop = equals(40);
+    let words = [
+        "default",
+        "offset",
+        "references",
+        "unique",
+        "window",
+        "pivot",
+        "lateral",
+        "qualify",
+    ];
+    for word in words {
+        let _ = std::fs::remove_dir_all(shop.path("store"));
+        let features = format!(
+            "{RFM}{word} = {{ expr = \"order_count + 1\" }}\n[goal]\nobjective = \"retention\"\nkpi = \"{word}\"\n"
+        );
+        let parts: &[&str] = &[ORDERS, CONTRACT, &features];
+        shop_holds(&shop, &[("2026-10-30", parts), ("2026-10-31", parts)], 10);
+    }
+}
+
+/// What is edited in a pipeline: the version before has not got the column, or it was a text.
+#[test]
+fn figures_that_the_version_before_has_not_as_numbers() {
+    let goal = "[goal]\nobjective = \"retention\"\nkpi = \"grade\"\n[value]\nnow = \"grade\"\n";
+    let texts = format!("{RFM}grade = {{ expr = \"cast(order_count as varchar)\" }}\n");
+    let numbers = format!("{RFM}grade = {{ expr = \"order_count\" }}\n{goal}");
+    for before in [RFM, &texts] {
+        let nights: [(&str, &[&str]); 2] = [
+            ("2026-10-30", &[ORDERS, CONTRACT, before]),
+            ("2026-10-31", &[ORDERS, CONTRACT, &numbers]),
+        ];
+        shop_holds(&equals(40), &nights, 10);
+    }
+}
+
+/// The page orders whole numbers as numbers, shows each customer once, and as many as it is asked for.
+#[test]
+fn customers_with_equal_values_of_two_schemes() {
+    let integers = CONTRACT.replace("customer_id = \"string\"", "customer_id = \"i64\"");
+    let mut schemes = String::from("[value]\nnow = \"spend_total\"\n[report]\ncustomers = 150\n");
+    for name in ["one", "two"] {
+        schemes.push_str(&format!(
+            "[schemes.{name}]\nkind = \"rules\"\nrules = [{{ segment = \"some\", when = \"spend_total >= 1\" }}]\notherwise = \"none\"\n\
+             [playbooks.{name}]\nscheme = \"{name}\"\nsegment = \"some\"\ngoal = \"keep\"\nowner = \"me\"\n"
+        ));
+    }
+    let parts: &[&str] = &[ORDERS, &integers, RFM, &schemes];
+    shop_holds(&equals(400), &[("2026-10-31", parts)], 150);
+}
+
+/// Two pipelines share a store: no number of the one is compared with one of the other, and no query reads its tables. A pipeline
+/// that was renamed is the same one.
+#[test]
+fn nothing_of_another_pipeline_is_compared() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = crate::latest::shop(dir.path());
+    let text = std::fs::read_to_string(&file).unwrap();
+    let report = |name: &str, day: &str, version: u64| {
+        let own = format!("name = {name}\nshared_store = true");
+        std::fs::write(&file, text.replace("name = \"shop\"", &own)).unwrap();
+        run(&["run", &file, "--as-of", day, "--quiet"], 0);
+        let path = format!("store/reports/version-{version}.html");
+        std::fs::read_to_string(dir.path().join(path)).unwrap()
+    };
+    report("\"one\"", "2026-10-28", 1);
+    let other = report("\"two\"", "2026-10-29", 2);
+    let said = "is of another pipeline that shares the store, `one`, so that nothing is compared";
+    assert!(other.contains(said), "{other}");
+    assert!(!other.contains("data-c=\"change\""), "{other}");
+    assert!(!other.contains("as_of=2026-10-28"), "{other}");
+    for (name, day, version) in [
+        ("\"two\"", "2026-10-30", 3),
+        ("\"three\"\nwas = \"two\"", "2026-10-31", 4),
+    ] {
+        let same = report(name, day, version);
+        assert!(!same.contains("another pipeline"), "{same}");
+        assert!(same.contains("data-c=\"change\""), "{same}");
+    }
 }

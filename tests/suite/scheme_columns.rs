@@ -122,3 +122,61 @@ fn a_rule_that_reads_any_column_of_a_scheme_is_as_one_that_reads_its_segment() {
         assert!(causes.contains_key(cause), "{cause} in {causes:?}");
     }
 }
+
+/// Clusters are numbered, and a renamed segment keeps the id of its first name: neither follows from the name. Oracle: rules that read
+/// the name mean the same, on the day, on later days without a row, and in every step of a move.
+#[test]
+fn a_rule_that_reads_an_id_is_as_one_that_reads_the_name_that_the_id_has() {
+    let used = |tier: &str, was: &str| {
+        format!(
+            "[schemes.tier]\nkind = \"quantile\"\nby = \"spend_total\"\ntiers = {{ {tier} = 0.25, rest = 1.0 }}\n{was}\n\
+             [schemes.spend]\nkind = \"kmeans\"\nfeatures = [\"spend_total\"]\nk = 2\ntransform = \"none\"\nnames = [\"much\", \"little\"]\n"
+        )
+    };
+    let case = Case::new();
+    case.pipeline(&used("top", ""));
+    case.day("2026-02-01");
+    let id = |scheme: &str, segment: &str| case.ids()[&(scheme.to_owned(), segment.to_owned())];
+    let pairs = [
+        ("tier", "best", id("tier", "top")),
+        ("spend", "much", id("spend", "much")),
+    ];
+    let rule = |name: &str, when: String| {
+        format!(
+            "[schemes.{name}]\nkind = \"rules\"\nrules = [{{ segment = \"one\", when = \"{when} and recency_days < 40\" }}]\notherwise = \"two\"\n"
+        )
+    };
+    let mut text = used("best", "was = { best = \"top\" }\n");
+    for (scheme, segment, id) in pairs {
+        text += &rule(
+            &format!("{scheme}_by_id"),
+            format!("{scheme}_segment_id = {id}"),
+        );
+        text += &rule(
+            &format!("{scheme}_by_name"),
+            format!("{scheme} = '{segment}'"),
+        );
+    }
+    case.pipeline(&format!("{text}[memberships]\nleaves_within = \"60d\"\n"));
+    let (mut leave, mut moved) = (0, 0);
+    for (night, day) in ["2026-02-02", "2026-02-10", "2026-02-27", "2026-03-05"]
+        .into_iter()
+        .enumerate()
+    {
+        let order = |number: usize| (format!("small{:02}", 3 * number + night), day, 2_000.0);
+        let orders: Vec<_> = (0..3).map(order).collect();
+        case.orders(&format!("night{night}.csv"), &orders);
+        case.day(day);
+        for (scheme, _, _) in pairs {
+            let by_id = stays(&case, &format!("{scheme}_by_id"));
+            assert_eq!(
+                by_id,
+                stays(&case, &format!("{scheme}_by_name")),
+                "{scheme} on {day}"
+            );
+            leave += by_id.values().filter(|stay| !stay[4].is_empty()).count();
+            moved += by_id.values().filter(|stay| !stay[3].is_empty()).count();
+        }
+    }
+    assert!(leave > 100 && moved > 20, "{leave} {moved}");
+}

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::latest::shop;
 use crate::program::{json, run};
+use crate::table::Table;
 
 fn versions(store: &str) -> serde_json::Value {
     json(&run(&["snapshots", store, "--json"], 0))
@@ -184,7 +185,41 @@ fn a_second_pipeline_is_refused_unless_both_share_the_store() {
 }
 
 #[test]
-fn a_store_of_an_earlier_program_knows_its_pipeline_by_its_newest_commit() {
+fn a_pipeline_that_was_renamed_twice_keeps_its_history_on_every_day() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = shop(dir.path());
+    let text = fs::read_to_string(&file).unwrap()
+        + "[schemes.tier]\nkind = \"quantile\"\nby = \"spend_total\"\ntiers = { top = 0.5, rest = 1.0 }\n";
+    let store = dir.path().join("store").display().to_string();
+    let named = |lines: &str| {
+        fs::write(&file, text.replace("name = \"shop\"", lines)).unwrap();
+    };
+    let publish = |day: &str| stderr(&run(&["run", &file, "--as-of", day, "--quiet"], 0));
+    named("name = \"shop\"");
+    publish("2026-09-28");
+    named("name = \"b\"\nwas = \"shop\"");
+    publish("2026-09-29");
+    named("name = \"c\"\nwas = \"b\"");
+    publish("2026-09-30");
+    // A day before the second renaming, also where the file no longer says that there was one.
+    for lines in ["name = \"c\"\nwas = \"b\"", "name = \"c\""] {
+        named(lines);
+        let said = publish("2026-09-29");
+        assert!(!said.contains("another pipeline"), "{said}");
+        let newest = versions(&store).as_array().unwrap().len();
+        let members = Table::read(&folder(&store, newest).join("memberships.parquet"));
+        let entered = members.days("entered_on");
+        let first = Some("2026-09-28".to_owned());
+        assert!(!entered.is_empty() && entered.iter().all(|day| *day == first));
+        for pair in [["1", "3"], ["1", &newest.to_string()]] {
+            let found = json(&run(&["diff", &store, pair[0], pair[1], "--json"], 0));
+            assert_eq!(found["same_pipeline"], true, "{found}");
+        }
+    }
+}
+
+#[test]
+fn a_store_of_an_earlier_program_knows_its_pipeline_by_its_commits() {
     let dir = tempfile::tempdir().unwrap();
     let file = shop(dir.path());
     run(&["run", &file, "--as-of", "2026-09-30", "--quiet"], 0);
@@ -193,7 +228,7 @@ fn a_store_of_an_earlier_program_knows_its_pipeline_by_its_newest_commit() {
     let again = ["run", &file, "--as-of", "2026-09-30", "--quiet"];
     let said = stderr(&run(&again, 4));
     assert!(
-        said.contains("remove it: the next run writes it from the newest commit"),
+        said.contains("remove it: the next run writes it from the commits"),
         "{said}"
     );
     fs::remove_file(&record).unwrap();
@@ -365,6 +400,57 @@ fn a_store_in_the_folder_of_a_source_is_refused_before_the_first_night() {
     // Beside it, or where no source reads.
     for outside in ["lake-store", "lake/.store"] {
         with(format!("{}/{outside}", dir.path().display()));
+        for day in ["2026-09-30", "2026-10-31"] {
+            run(&["run", &file, "--as-of", day, "--quiet"], 0);
+        }
+    }
+}
+
+#[test]
+fn a_store_in_what_a_pattern_would_match_after_the_first_night_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = shop(dir.path());
+    let text = fs::read_to_string(&file).unwrap();
+    let own = format!("store = \"{}/store\"", dir.path().display());
+    symlink(dir.path().join("lake"), dir.path().join("link")).unwrap();
+    let whole = format!("path = \"{}/lake\"", dir.path().display());
+    let matched = |pattern: &str, store: &str| {
+        let path = format!("path = \"{}/{pattern}\"", dir.path().display());
+        let store = format!("store = \"{}/{store}\"", dir.path().display());
+        fs::write(&file, text.replace(&whole, &path).replace(&own, &store)).unwrap();
+    };
+    fs::create_dir(dir.path().join("lake/a")).unwrap();
+    fs::copy(
+        dir.path().join("lake/orders.csv"),
+        dir.path().join("lake/a/orders.csv"),
+    )
+    .unwrap();
+    for (pattern, store) in [
+        ("lake/*", "lake/store"),
+        ("lake/**", "lake/store"),
+        // A table below is found whatever its files are called.
+        ("lake/**/*.csv", "lake/store"),
+        ("lake/*/*", "lake/store"),
+        ("link/*/*", "lake/store"),
+        ("./lake/*/*", "lake/store"),
+        ("lake/*/*", "link/a"),
+        ("l[a]ke/*", "lake/store"),
+        ("lake/*/*.[cp]*", "lake/store"),
+        ("*/*/*", "lake"),
+        ("**/*.*", "store"),
+    ] {
+        matched(pattern, store);
+        let said = stderr(&run(&["check", &file], 2));
+        let expected = "lies in the path of source `orders`";
+        assert!(said.contains(expected), "{pattern} {store}: {said}");
+    }
+    for (pattern, store) in [
+        ("lake/*/*.csv", "lake/store"),
+        ("lake/a/*", "lake/store"),
+        ("lake/[a]/*", "lake/_store"),
+        ("lake/*.csv", "lake/other"),
+    ] {
+        matched(pattern, store);
         for day in ["2026-09-30", "2026-10-31"] {
             run(&["run", &file, "--as-of", day, "--quiet"], 0);
         }

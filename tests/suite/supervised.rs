@@ -8,6 +8,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use chrono::{Days, NaiveDate};
+use rustix::process::{Pid, Signal, kill_process};
+
 use crate::inject::{Call, Fault, injector, run_with};
 use crate::program::{bounded, json, run, tessera};
 
@@ -167,8 +170,8 @@ fn a_run_that_dies_after_its_commit_says_that_its_version_is_published() {
     }
     let place = Place::new(200);
     let reports = place.dir.path().join("store/demo/reports");
-    let lineage = place.path("lineage.ndjson");
-    let arguments = place.arguments(&["--quiet", "--lineage", &lineage]);
+    let (metrics, lineage) = (place.path("run.prom"), place.path("lineage.ndjson"));
+    let arguments = place.arguments(&["--quiet", "--metrics", &metrics, "--lineage", &lineage]);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let (output, seen) = run_with(&reports, Fault::Die(SIGABRT), 1, &arguments);
     let text = String::from_utf8(output.stderr).unwrap();
@@ -186,8 +189,34 @@ fn a_run_that_dies_after_its_commit_says_that_its_version_is_published() {
     assert_eq!(events.len(), 2, "{events:?}");
     assert_eq!(events[0]["eventType"], "START");
     assert_eq!(events[0]["run"]["runId"], events[1]["run"]["runId"]);
+    of_a_published_version(&events[1], &fs::read_to_string(&metrics).unwrap());
     let output = bounded(tessera().args(&arguments));
     assert!(output.status.success(), "the same run again completes it");
+}
+
+/// The event of the end and the metrics of a run that published version 2 of 200 customers, however it ended.
+fn of_a_published_version(event: &serde_json::Value, metrics: &str) {
+    assert_eq!(event["eventType"], "COMPLETE", "{event}");
+    let outputs = event["outputs"].as_array().unwrap();
+    let mut customers = outputs
+        .iter()
+        .filter(|table| table["name"].as_str().unwrap().ends_with("/customers"));
+    let customers = customers.next().unwrap();
+    let rows = &customers["outputFacets"]["outputStatistics"]["rowCount"];
+    assert_eq!(customers["facets"]["version"]["datasetVersion"], "2");
+    let version = customers["facets"]["dataSource"]["uri"].as_str().unwrap();
+    assert!(version.contains("as_of%3D2026-09-30"), "{version}");
+    for line in [
+        "tessera_run_exit_code{pipeline=\"demo\"} 6".to_owned(),
+        "tessera_run_published{pipeline=\"demo\"} 1".to_owned(),
+        "tessera_version{pipeline=\"demo\"} 2".to_owned(),
+        format!("tessera_table_rows{{pipeline=\"demo\",table=\"customers\"}} {rows}"),
+    ] {
+        assert!(
+            metrics.lines().any(|found| found == line),
+            "{line}: {metrics}"
+        );
+    }
 }
 
 #[test]
@@ -252,4 +281,75 @@ fn a_signal_to_the_run_to_its_reader_or_to_both_is_one_interrupt() {
         }
     }
     assert_eq!(place.versions(), 1);
+}
+
+/// Waits until something is there.
+fn patient<T>(mut look: impl FnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(started.elapsed() < Duration::from_secs(60));
+    }
+}
+
+/// A backfill of the day and the next one, whose run and then the backfill itself are asked to end when the first day is committed
+/// and its report is not written; `None` where the run was faster than this test. What works is stopped meanwhile, so that both
+/// requests are there when it goes on; their signals differ, since the operating system makes one of two equal ones.
+fn asked_after_the_commit(place: &Place, day: NaiveDate) -> Option<(Option<i32>, String)> {
+    let version = place.versions() + 1;
+    let (from, to) = (day.to_string(), (day + Days::new(1)).to_string());
+    let arguments = place.arguments(&["--quiet"]);
+    let mut backfill = tessera()
+        .args(["backfill", "pipelines/demo.toml", "--every", "1d"])
+        .args(["--from", &from, "--to", &to])
+        .args(&arguments[4..])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let child = |pid: u32| fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok();
+    let child = |pid: u32| patient(|| child(pid)?.trim().parse::<u32>().ok());
+    let run = child(backfill.id());
+    let reader = Pid::from_raw(i32::try_from(child(run)).unwrap()).unwrap();
+    let commit = place.path(&format!("store/demo/commits/{version:020}.json"));
+    let report = place.path(&format!("store/demo/reports/version-{version}.html"));
+    patient(|| Path::new(&commit).exists().then_some(()));
+    let is_stopped = kill_process(reader, Signal::STOP).is_ok() && !Path::new(&report).exists();
+    if is_stopped {
+        send(SIGINT, &run.to_string());
+        std::thread::sleep(Duration::from_millis(100));
+        send(SIGTERM, &backfill.id().to_string());
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let _ = kill_process(reader, Signal::CONT);
+    let mut said = String::new();
+    let mut stderr = backfill.stderr.take().unwrap();
+    std::io::Read::read_to_string(&mut stderr, &mut said).unwrap();
+    let code = backfill.wait().unwrap().code();
+    if is_stopped {
+        assert!(Path::new(&report).exists(), "{said}");
+    }
+    is_stopped.then_some((code, said))
+}
+
+/// One request to end, which reaches the run twice: the run completes the report of the day that it has committed, and no further
+/// day is run.
+#[test]
+fn a_request_that_reaches_a_backfill_and_its_run_is_one_and_ends_the_backfill() {
+    let place = Place::new(4_000);
+    let first = NaiveDate::from_ymd_opt(2026, 8, 1).unwrap();
+    let tries = (0..10).map(|number| first + Days::new(2 * number));
+    let (code, said) = tries
+        .filter_map(|day| asked_after_the_commit(&place, day))
+        .next()
+        .expect("ten runs were faster than this test");
+    assert_eq!(code, Some(130), "{said}");
+    assert!(said.contains("the run completes "), "{said}");
+    assert!(!said.contains("may be missing"), "{said}");
+    assert!(
+        said.contains("day 2 of 2; the same command goes on from there"),
+        "{said}"
+    );
 }

@@ -1,0 +1,243 @@
+//! Segments that a scheme has and that nobody is in by its rules: who stays in them or is pinned there, what is expected of them, and
+//! that they are held against the gates. Whether somebody else is in a segment changes none of this.
+
+use crate::program::run;
+use crate::versions::{Case, START};
+
+const FEATURES: &str = r#"
+[sources.orders]
+kind = "events"
+path = "${lake}"
+key = "customer_id"
+time = "ordered_at"
+
+[sources.orders.contract]
+columns = { customer_id = "string", ordered_at = "date", amount = "f64", item = "string" }
+missing_key = "quarantine"
+
+[features]
+use = ["rfm", "lifecycle"]
+lifecycle = { active_days = 30, at_risk_days = 60, dormant_days = 400 }
+item = { from = "orders", agg = "last", of = "item" }
+
+[schemes.stage]
+kind = "lifecycle"
+
+[schemes.plans]
+kind = "attribute"
+by = "item"
+
+[schemes.tier]
+kind = "quantile"
+by = "spend_total"
+tiers = { top = 0.5, low = 1.0 }
+
+[schemes.grid]
+kind = "rfm_grid"
+grid = "ten"
+"#;
+
+/// Two who ordered once on 1 January, one long before, and one whose orders change from gold to basic.
+const ROWS: &str = "a,2026-01-01,10,basic\nb,2026-01-01,20,basic\nc,2025-10-01,20,basic\n\
+                    g,2025-06-01,30,gold\ng,2026-01-20,30,gold\ng,2026-02-03,30,basic\n";
+
+/// A lake of these rows and of more, with the same schemes.
+fn case(more_rows: &str, settings: &str) -> Case {
+    let case = Case::new();
+    let rows = format!("customer_id,ordered_at,amount,item\n{ROWS}{more_rows}");
+    case.file("a.csv", &rows);
+    set(&case, settings);
+    case
+}
+
+fn set(case: &Case, settings: &str) {
+    let text = format!("{START}{FEATURES}{settings}");
+    std::fs::write(case.path("moves.toml"), text).unwrap();
+}
+
+fn attempt(case: &Case, day: &str, code: i32) -> String {
+    let arguments = case.arguments("run", &["--as-of", day, "--quiet"]);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    String::from_utf8(run(&arguments, code).stderr).unwrap()
+}
+
+/// Segment and `assigned_by` of a customer in a scheme.
+fn place(case: &Case, scheme: &str, customer: &str) -> [String; 2] {
+    let table = case.table("memberships");
+    let text = |name: &str, row: usize| table.texts(name)[row].clone().unwrap();
+    let mut rows = 0..table.rows();
+    let row =
+        rows.find(|&row| text("customer_id", row) == customer && text("scheme", row) == scheme);
+    let row = row.unwrap();
+    [text("segment", row), text("assigned_by", row)]
+}
+
+/// The rows of `quality` of a scheme and a measure: segment, value, status, reason.
+fn measured(case: &Case, scheme: &str, metric: &str) -> Vec<(String, f64, String, String)> {
+    let table = case.table("quality");
+    let text = |name: &str, row: usize| table.texts(name)[row].clone().unwrap_or_default();
+    let rows = (0..table.rows())
+        .filter(|&row| text("scheme", row) == scheme && text("metric", row) == metric);
+    rows.map(|row| {
+        let value = table.floats("value")[row].unwrap_or(f64::NAN);
+        (
+            text("segment", row),
+            value,
+            text("status", row),
+            text("reason", row),
+        )
+    })
+    .collect()
+}
+
+#[test]
+fn a_minimum_stay_holds_also_where_nobody_else_is_in_the_segment() {
+    let stays =
+        "[memberships]\nmin_stay = { stage = \"60d\", plans = \"60d\" }\nleaves_within = \"40d\"\n";
+    for more in ["", "n,2026-01-22,1,gold\n"] {
+        let case = case(more, stays);
+        case.day("2026-01-25");
+        let ids = case.ids();
+        assert_eq!(place(&case, "stage", "a"), ["new", "rule"]);
+        assert_eq!(place(&case, "plans", "g"), ["gold", "rule"]);
+        case.day("2026-02-05");
+        let held = [
+            ("stage", "a", "new"),
+            ("stage", "b", "new"),
+            ("plans", "g", "gold"),
+        ];
+        for (scheme, customer, segment) in held {
+            assert_eq!(place(&case, scheme, customer), [segment, "held"], "{more}");
+            let key = (scheme.to_owned(), segment.to_owned());
+            assert_eq!(case.ids()[&key], ids[&key], "the segment is the same one");
+        }
+        assert_eq!(measured(&case, "stage", "moves_held_back")[0].1, 2.0);
+        assert_eq!(measured(&case, "plans", "moves_held_back")[0].1, 1.0);
+        // The sixty days from the first version are over.
+        case.day("2026-03-26");
+        assert_eq!(place(&case, "stage", "a"), ["dormant", "rule"]);
+        assert_eq!(place(&case, "plans", "g"), ["basic", "rule"]);
+    }
+}
+
+#[test]
+fn a_label_of_another_column_or_a_segment_by_another_name_holds_nobody() {
+    let stays = "[memberships]\nmin_stay = { plans = \"60d\", stage = \"60d\" }\n";
+    let case = case("", stays);
+    case.day("2026-01-25");
+    let renamed = format!("{stays}[schemes.plans.was]\nnoble = \"gold\"\n");
+    set(&case, &renamed);
+    case.day("2026-02-05");
+    assert_eq!(place(&case, "plans", "g"), ["noble", "held"]);
+    let file = case.path("moves.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let text = text.replace("by = \"item\"", "by = \"other\"").replace(
+        "\n[schemes.stage]",
+        "other = { expr = \"coalesce(item, 'x')\" }\n\n[schemes.stage]",
+    );
+    std::fs::write(&file, text).unwrap();
+    case.day("2026-02-06");
+    assert_eq!(place(&case, "plans", "g"), ["basic", "rule"]);
+}
+
+#[test]
+fn a_pin_holds_in_every_segment_that_the_scheme_has() {
+    let case = case("", "");
+    let pins = case.path("pins.csv");
+    let lines = [
+        "c,stage,churned,,left,Ann",
+        "b,tier,unknown,,wrong sum,Ann",
+        "b,grid,Not Scored,,wrong sum,Ann",
+        "a,plans,unknown,,wrong item,Ann",
+        "c,plans,gold,,promised,Ann",
+        "b,plans,platinum,,a mistake,Ann",
+        "a,tier,nothing,,a mistake,Ann",
+    ];
+    let text = format!(
+        "customer,scheme,segment,until,why,by\n{}\n",
+        lines.join("\n")
+    );
+    std::fs::write(&pins, text).unwrap();
+    set(
+        &case,
+        &format!("[memberships]\npins = \"{}\"\n", pins.display()),
+    );
+    for day in ["2026-01-25", "2026-02-05", "2026-02-06"] {
+        case.day(day);
+        for (customer, scheme, segment) in [
+            ("c", "stage", "churned"),
+            ("b", "tier", "unknown"),
+            ("b", "grid", "Not Scored"),
+            ("a", "plans", "unknown"),
+            ("c", "plans", "gold"),
+        ] {
+            assert_eq!(place(&case, scheme, customer), [segment, "pin"], "{day}");
+        }
+        assert_eq!(place(&case, "plans", "b")[1], "rule");
+        let of_plans = measured(&case, "plans", "pinned_customers");
+        let why = "line 7 names no segment that anybody is in, or was in before";
+        assert_eq!(of_plans[0].3, why);
+        let of_tiers = measured(&case, "tier", "pinned_customers");
+        assert_eq!(of_tiers[0].3, "line 8 names no segment of the scheme");
+    }
+}
+
+#[test]
+fn of_a_segment_without_customers_it_can_be_expected_that_few_are_in_it() {
+    let expect = |scheme: &str, segment: &str, check: &str| {
+        format!("[[expect]]\nscheme = \"{scheme}\"\nsegment = \"{segment}\"\n{check}\n")
+    };
+    let few = [
+        expect("tier", "unknown", "share = { below = 0.05 }"),
+        expect("grid", "Not Scored", "customers = { at_most = 10 }"),
+        expect(
+            "stage",
+            "churned",
+            "customers = 0\nvalue_share = { at_most = 0.1 }",
+        ),
+        expect(
+            "plans",
+            "unknown",
+            "customers = { at_most = 1 }\nkpi = { missing = true }",
+        ),
+        expect("plans", "gold", "customers = { at_most = 1 }"),
+    ];
+    let value = "[value]\npast = \"spend_total\"\n";
+    let case = case("", &format!("{value}{}", few.concat()));
+    case.day("2026-01-25");
+    // By now nobody has ordered gold last.
+    case.day("2026-02-05");
+    for (segment, found) in [
+        ("gold", "is 0, expected"),
+        ("silver", "is not among the segments of this day"),
+    ] {
+        let more = expect("plans", segment, "customers = { at_least = 1 }");
+        set(&case, &format!("{value}{}{more}", few.concat()));
+        let said = attempt(&case, "2026-02-06", 3);
+        assert!(said.contains(segment) && said.contains(found), "{said}");
+    }
+}
+
+#[test]
+fn a_segment_that_everybody_left_kept_none_of_its_customers() {
+    let gates = "[gates]\nstable = { min_kept = 0.6, max_psi = 99.0, on_fail = \"ON_FAIL\" }\n";
+    let case = case("", &gates.replace("ON_FAIL", "flag"));
+    case.day("2026-01-25");
+    case.day("2026-02-05");
+    let kept = measured(&case, "stage", "kept_share");
+    let of_new = kept.iter().find(|row| row.0 == "new").unwrap();
+    assert_eq!((of_new.1, of_new.2.as_str()), (0.0, "flagged"), "{kept:?}");
+    let kept = measured(&case, "plans", "kept_share");
+    let shares: Vec<(&str, f64)> = kept.iter().map(|row| (row.0.as_str(), row.1)).collect();
+    assert_eq!(shares, [("basic", 1.0), ("gold", 0.0)]);
+    // Nobody was in it in the version before.
+    case.day("2026-02-06");
+    assert_eq!(measured(&case, "plans", "kept_share").len(), 1);
+    let again = self::case("", &gates.replace("ON_FAIL", "fail_run"));
+    again.day("2026-01-25");
+    let said = attempt(&again, "2026-02-05", 3);
+    assert!(
+        said.contains("segment `new` is not stable: kept_share is 0"),
+        "{said}"
+    );
+}
