@@ -4,7 +4,7 @@
 //! for), `headers` (text files without a header).
 
 mod declarable;
-mod epoch;
+pub(crate) mod epoch;
 mod headers;
 mod path;
 mod types;
@@ -76,9 +76,16 @@ fn missing_columns(source: &Source, inventory: &Inventory, there_are: &[&str]) -
         false => (*name).to_owned(),
     };
     let shown: Vec<String> = there_are.iter().map(shown).collect();
-    let help = if has_header {
+    let in_other_case = missing
+        .iter()
+        .find_map(|own| Some((&own.value, inventory.in_other_case(&own.value)?)));
+    let help = if let Some((own, held)) = in_other_case {
         format!(
-            "if these are values, the files have no header: set `header = false` in [sources.{name}.text], which uses the contract's columns in their order, or `header = [\"…\"]`"
+            "names of columns are case-sensitive: write `{held}` in place of `{own}`, and the others likewise"
+        )
+    } else if has_header {
+        format!(
+            "if these are values, the files have no header: set `header = false` in [sources.{name}.text], which uses the contract's columns in their order, or `header = [\"…\"]`; if the names of the columns stand in a later line, set `skip_lines` to the number of lines before it"
         )
     } else {
         "check that `path` is the path of this source's files".to_owned()
@@ -454,7 +461,8 @@ impl Judge<'_> {
                 epoch::help(self.inventory, name, declared == ColumnType::Date)
             }
             Some(Stored::Float { .. }) if temporal => format!(
-                "declare it as \"f64\" and derive the time, such as `derive = {{ {name}_time = \"to_timestamp({name}, 's')\" }}` where it is seconds since 1970"
+                "declare it as \"f64\" and derive the time, such as `derive = {{ {name}_time = \"to_timestamp({name}, 's')\" }}` where it is seconds since 1970, or {}",
+                epoch::of_sheet(name, true)
             ),
             Some(held) if self.column.forms().count() > 1 => self.readable().unwrap_or_else(|| {
                 format!(
@@ -535,13 +543,14 @@ pub fn absent_columns(pipeline: &Pipeline, source: &Source, inventory: &Inventor
     partly_absent(source, &mentioned, inventory).count() as u64
 }
 
-/// Warnings about columns that the pipeline names: files without them, and files that contradict their path.
+/// Warnings about what files hold: texts read in another encoding, and of columns that the pipeline names files without them, and
+/// files that contradict their path.
 pub fn warnings(pipeline: &Pipeline, source: &Source, inventory: &Inventory) -> Vec<Diagnostic> {
     let mentioned = Mentioned::of(pipeline, source);
     let span = |column: &LakeColumn| {
         declared(source, &column.name).map_or(source.name.span.clone(), |named| named.span.clone())
     };
-    let mut found = Vec::new();
+    let mut found = Vec::from_iter(inventory.misread_as_letters(source));
     // Files without a header are a mistake of their own.
     let has_headers = headers::missing(source, inventory, &mentioned).is_none();
     let absent = partly_absent(source, &mentioned, inventory);
@@ -552,7 +561,13 @@ pub fn warnings(pipeline: &Pipeline, source: &Source, inventory: &Inventory) -> 
             source.name.value,
             column.absent.text()
         );
-        found.push(Diagnostic::warning("TS-L003", message, span(column)));
+        let absent = Diagnostic::warning("TS-L003", message, span(column));
+        found.push(match inventory.in_other_case(&column.name) {
+            Some(held) => absent.with_help(format!(
+                "names of columns are case-sensitive, and there are files that have `{held}`: write them again with one name"
+            )),
+            None => absent,
+        });
     }
     for column in inventory
         .columns

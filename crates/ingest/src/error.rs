@@ -142,13 +142,15 @@ pub enum IngestError {
     },
 }
 
+/// What to do where a setting would read a file, and perhaps not the others.
+pub(crate) const LIKE_THEM: &str =
+    "if other files of the source are not written like this one, write it again like them";
+
 /// What to do about a file that cannot be read. Where the reason states a setting, the file may be as it should be.
 fn remedy(source: &str, reason: &str) -> String {
     const SETTINGS: [&str; 2] = ["set `", "set the encoding"];
     match SETTINGS.iter().any(|setting| reason.contains(setting)) {
-        true => format!(
-            " in [sources.{source}]; if other files of the source are not written like this one, write it again like them"
-        ),
+        true => format!(" in [sources.{source}]; {LIKE_THEM}"),
         false => "; replace the file, or move it out of the lake".to_owned(),
     }
 }

@@ -16,6 +16,7 @@ use crate::formats::{self, SourceFormat, parquet};
 use crate::found::{Found, Reason};
 use crate::partitions::Partition;
 pub use names::Compression;
+pub(crate) use names::help;
 use names::{extension, fits, named};
 use pattern::{Asked, Deep, Judged, is_pattern};
 pub use pattern::{asks_for, resolved};
@@ -277,11 +278,16 @@ fn format_of(
 
 fn no_files(source: &Source, found: &Found) -> IngestError {
     let mut there = String::new();
+    let mut helps: Vec<String> = Vec::new();
     for alike in &found.passed_over {
         there.push_str(&format!("; not read: {}", alike.text()));
+        let what = help(alike, source.format.is_some());
+        if !helps.contains(&what) {
+            helps.push(what);
+        }
     }
-    if source.format.is_none() && !found.passed_over.is_empty() {
-        there.push_str(&format!("; {}", formats::to_state()));
+    for what in helps {
+        there.push_str(&format!("; {what}"));
     }
     IngestError::NoFiles {
         source_name: source.name.value.clone(),

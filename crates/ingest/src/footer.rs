@@ -48,6 +48,8 @@ pub(crate) struct Footer {
     pub(crate) metadata: Option<Arc<ParquetMetaData>>,
     /// What the file was when it was opened.
     pub(crate) stamp: Option<FileStamp>,
+    /// A text file that is UTF-8 and was read in another encoding.
+    pub(crate) misread: bool,
 }
 
 /// Reads the footer.
@@ -86,6 +88,7 @@ fn of_file(file: &mut File, stamp: FileStamp) -> Result<Footer, Unread> {
         fingerprint,
         metadata: Some(Arc::new(metadata)),
         stamp: Some(stamp),
+        misread: false,
     })
 }
 

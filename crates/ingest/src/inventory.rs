@@ -16,9 +16,9 @@ use tessera_spec::pipeline::{Source, TextSettings};
 use crate::digest;
 use crate::error::IngestError;
 use crate::evolution::{LakeColumn, Layouts};
-use crate::files::{Compression, Listed, list, relative};
+use crate::files::{self, Compression, Listed, list, relative};
 use crate::footer;
-use crate::formats::{self, Reads, SourceFormat};
+use crate::formats::{Reads, SourceFormat};
 use crate::found::{self, Names};
 use crate::open::Unread;
 use crate::partitions::{self, Partition};
@@ -75,6 +75,8 @@ pub struct Inventory {
     pub(crate) layouts: Layouts,
     /// Files at the path that are not read, or read under another name.
     pub found: found::Found,
+    /// Text files that are UTF-8 and are read in the stated encoding.
+    pub(crate) misread: Names,
     /// Results of trying to convert the values of text files, for a check.
     pub(crate) trial: Option<text::Trial>,
 }
@@ -102,20 +104,10 @@ impl Inventory {
         let mut warnings = Vec::new();
         for alike in self.found.missed() {
             let message = format!("source `{name}`: files that are not read: {}", alike.text());
+            let help = files::help(alike, source.format.is_some());
             let help = match alike.reason {
-                found::Reason::UnknownFormat if source.format.is_none() => {
-                    format!(
-                        "{}; otherwise move them out of the lake",
-                        formats::to_state()
-                    )
-                }
-                found::Reason::OtherFormat => {
-                    "make a separate source for these files, or move them out of the lake"
-                        .to_owned()
-                }
-                _ => {
-                    "if these are data, rename them; otherwise move them out of the lake".to_owned()
-                }
+                found::Reason::OtherFormat => format!("{help}, or move them out of the lake"),
+                _ => format!("{help}; otherwise move them out of the lake"),
             };
             warnings.push(Diagnostic::warning("TS-L001", message, span()).with_help(help));
         }
@@ -155,6 +147,35 @@ impl Inventory {
         Some(found.with_help("remove the settings, or set the `format` that they are for"))
     }
 
+    /// UTF-8 that is read as letters of one byte each.
+    pub(crate) fn misread_as_letters(&self, source: &Source) -> Option<Diagnostic> {
+        let stated = source.text.as_ref()?.encoding.as_deref()?;
+        if self.misread.count == 0 {
+            return None;
+        }
+        let (holds, is) = match self.misread.count {
+            1 => ("holds", "is"),
+            _ => ("hold", "are"),
+        };
+        let message = format!(
+            "source `{}`: {} {holds} UTF-8 and {is} read as `{stated}`, as `encoding` says: of each letter beyond ASCII several are made, \
+             as `Ã¼` of `ü`",
+            self.source,
+            self.misread.text(),
+        );
+        let found = Diagnostic::warning("TS-L006", message, source.path.span.clone());
+        Some(found.with_help(format!(
+            "take `encoding` out where all files are UTF-8; otherwise write some of them again, so that all are either UTF-8 or `{stated}`"
+        )))
+    }
+
+    /// The name of a column that differs from this one in nothing but case.
+    pub(crate) fn in_other_case(&self, name: &str) -> Option<&str> {
+        let lower = name.to_lowercase();
+        let mut names = self.columns.iter().map(|column| column.name.as_str());
+        names.find(|held| *held != name && held.to_lowercase() == lower)
+    }
+
     /// The path of a file within the source.
     pub fn relative(&self, path: &Path) -> String {
         let found = self.files.iter().find(|file| file.path == path);
@@ -184,6 +205,7 @@ pub fn take(
         files: Vec::with_capacity(listing.files.len()),
         layouts: Layouts::default(),
         contradictions: BTreeMap::new(),
+        misread: Names::default(),
     };
     let mut listed = listing.files.into_iter().peekable();
     while listed.peek().is_some() {
@@ -212,6 +234,7 @@ pub fn take(
         of_table: listing.of_table,
         layouts,
         found: listing.found,
+        misread: stock.misread,
         trial: stock.trial,
     })
 }
@@ -251,6 +274,8 @@ struct Stock<'a> {
     layouts: Layouts,
     /// Files whose own values of a column are not those of their path, by column.
     contradictions: BTreeMap<String, Names>,
+    /// Text files that are UTF-8 and were read in another encoding.
+    misread: Names,
 }
 
 impl Stock<'_> {
@@ -316,6 +341,9 @@ impl Stock<'_> {
                 let files = self.contradictions.entry(name.clone()).or_default();
                 files.add(&relative);
             }
+        }
+        if footer.misread {
+            self.misread.add(&relative);
         }
         let fingerprint = if !self.format.is_text() && self.hash_inputs {
             digest::of_file(&path).map_err(unread)?

@@ -23,6 +23,7 @@ use tessera_spec::shown::masked;
 use crate::footer::{Footer, Found};
 use crate::open::{Unread, Watch, open};
 use crate::partitions::Partition;
+use input::Input;
 pub(crate) use trial::{Trial, Tried};
 
 /// Largest record: 16 MiB.
@@ -71,18 +72,19 @@ pub(crate) fn read(
 }
 
 /// What a footer would state, of a file that was read to its end.
-pub(crate) fn footer(names: &[String], rows: u64, fingerprint: String) -> Footer {
+pub(crate) fn footer(names: &[String], rows: u64, input: Input) -> Result<Footer, String> {
     let columns = names
         .iter()
         .map(|name| (name.clone(), Found::Flat(Stored::Text)))
         .collect();
-    Footer {
+    Ok(Footer {
         columns,
         rows,
-        fingerprint,
+        misread: input.is_misread(),
+        fingerprint: input.finish()?,
         metadata: None,
         stamp: None,
-    }
+    })
 }
 
 /// Whether the names of columns are values of a row, as where a file has no header: one begins as a number does, or is an

@@ -5,6 +5,8 @@ use tessera_spec::diagnostic::Diagnostic;
 use tessera_spec::pipeline::{Log, Source};
 use tessera_spec::shown;
 
+use crate::columns::epoch;
+use crate::error::LIKE_THEM;
 use crate::inventory::Inventory;
 use crate::text::Tried;
 
@@ -24,11 +26,11 @@ pub fn text_findings(source: &Source, inventory: &Inventory, log: Log) -> Vec<Di
             first.line,
             first.text
         );
-        found.push(Diagnostic::warning(
-            "TS-D020",
-            message,
-            source.path.span.clone(),
-        ));
+        let broken = Diagnostic::warning("TS-D020", message, source.path.span.clone());
+        found.push(match first.text.contains("set the encoding") {
+            true => broken.with_help(LIKE_THEM),
+            false => broken,
+        });
     }
     let broken = trial.columns.iter().filter(|column| column.broken > 0);
     found.extend(broken.filter_map(|column| of_column(source, inventory, column, log)));
@@ -65,6 +67,9 @@ fn of_column(
     );
     let found = Diagnostic::warning("TS-D021", message, declared.ty.span.clone())
         .with_label("their rows would be quarantined");
+    if let Some(is_float) = tried.are_days_of_sheets() {
+        return Some(found.with_help(epoch::of_sheet(&tried.name, is_float)));
+    }
     let Some(advice) = tried.advice() else {
         let (read, unread) = tried.forms();
         let (note, also) = if read.is_empty() {

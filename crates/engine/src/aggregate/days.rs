@@ -1,6 +1,6 @@
 //! The days with used rows, the usual gap between them, and unusual ones.
 
-use tessera_expr::rel::Gap;
+use tessera_expr::rel::{Early, Gap};
 
 use super::batch::Batch;
 use super::gaps::gaps;
@@ -10,6 +10,12 @@ const MOST_DAYS: usize = 100_000;
 
 /// Share of the gaps between successive days that are at most the usual one.
 const SHARE: f64 = 0.95;
+
+/// First days with rows that may be placeholders for missing times, or tests: they say nothing of the rhythm.
+const MOST_EARLY: usize = 3;
+
+/// Days with rows behind them from which they are told apart.
+const FEWEST_LATER: usize = 12;
 
 /// The used rows of each day before `as_of`.
 #[derive(Debug, Default)]
@@ -68,11 +74,12 @@ impl Days {
     }
 
     /// The longest distance between successive days with rows that is part of the rhythm: it and those of at least three fifths of it
-    /// take a tenth of the time. Distances over unusual runs are not among them.
+    /// take a tenth of the time. Distances over unusual runs are not among them, nor those of the first days.
     pub(super) fn longest_gap(&self) -> Option<u32> {
         let unusual: u32 = 1 + self.gaps(0).iter().map(Gap::days).max().unwrap_or(0);
         let days = self.days(0);
-        let distances = days.windows(2).map(|pair| pair[0].0.abs_diff(pair[1].0));
+        let pairs = days.windows(2).skip(MOST_EARLY);
+        let distances = pairs.map(|pair| pair[0].0.abs_diff(pair[1].0));
         let is_usual = |distance: &u32| unusual == 1 || *distance < unusual;
         let mut distances: Vec<u32> = distances.filter(is_usual).collect();
         distances.sort_unstable();
@@ -94,8 +101,34 @@ impl Days {
 
     /// The unusual runs of days without a row. `as_of_day` is that of the day from which ages count.
     pub(super) fn gaps(&self, as_of_day: i32) -> Vec<Gap> {
-        gaps(&self.days(as_of_day))
+        let days = self.days(as_of_day);
+        gaps(&days[first_of_rhythm(&days)..])
     }
+
+    /// The first days with rows, where they are far before all others. `as_of_day` is as in [`Days::gaps`].
+    pub(super) fn early(&self, as_of_day: i32) -> Option<Early> {
+        let days = self.days(as_of_day);
+        let next = first_of_rhythm(&days);
+        let rows = days[..next].iter().map(|(_, rows)| u64::from(*rows)).sum();
+        Some(Early {
+            first_day: days.first()?.0,
+            last_day: days[..next].last()?.0,
+            next_day: days[next].0,
+            rows,
+        })
+    }
+}
+
+/// The place of the first day that is no further before the next ones than these are from one another.
+fn first_of_rhythm(days: &[(i32, u32)]) -> usize {
+    let most = MOST_EARLY.min(days.len().saturating_sub(FEWEST_LATER));
+    let mut places = (1..=most).rev();
+    let is_far = |place: &usize| {
+        let (before, next) = (days[place - 1].0, days[*place].0);
+        days.last()
+            .is_some_and(|last| next - before > last.0 - next)
+    };
+    places.find(is_far).unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -124,6 +157,29 @@ mod tests {
         assert_eq!(longest(closed), Some(1));
         let lost = &mut (0..700).filter(|age| !(300..400).contains(age));
         assert_eq!(longest(lost), Some(1));
+    }
+
+    #[test]
+    fn days_far_before_all_others_are_no_part_of_the_rhythm() {
+        let of = |ages: &mut dyn Iterator<Item = i32>| {
+            let mut days = Days::default();
+            ages.for_each(|age| days.add((age, 50)));
+            let early = days.early(0);
+            let early = early.map(|of| (of.first_day, of.last_day, of.next_day, of.rows));
+            (early, days.gaps(0).len(), days.longest_gap())
+        };
+        let daily = || 90..700;
+        assert_eq!(of(&mut daily()), (None, 0, Some(1)));
+        // A placeholder; two of them; a test two years before, which is a gap.
+        let found = of(&mut daily().chain([46_000]));
+        assert_eq!(found, (Some((-46_000, -46_000, -699, 50)), 0, Some(1)));
+        let found = of(&mut daily().chain([20_000, 46_000]));
+        assert_eq!(found, (Some((-46_000, -20_000, -699, 100)), 0, Some(1)));
+        let found = of(&mut daily().chain([1_100]));
+        assert_eq!(found, (None, 1, Some(1)));
+        // Of few days none is early.
+        let found = of(&mut (0..11).chain([5_000]));
+        assert_eq!(found.0, None);
     }
 
     #[test]

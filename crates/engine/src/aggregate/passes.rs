@@ -264,6 +264,7 @@ impl<'a> Passes<'a> {
             usual_gap_days: scanner.days.usual_gap(),
             longest_gap_days: scanner.days.longest_gap(),
             gaps: scanner.days.gaps(scanner.as_of_day),
+            early: scanner.days.early(scanner.as_of_day),
             ..scanner.counts.clone()
         };
         Ok(Pass::Done(Made {

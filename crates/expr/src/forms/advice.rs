@@ -1,5 +1,6 @@
 //! Which setting would convert texts that did not convert. Only for advice in messages. A setting is advised only if it also reads all
-//! texts that are read without it, with the same values; a form of dates also if it reads every text, as other dates, which is said.
+//! texts that are read without it, with the same values; a setting of numbers or dates also if it reads every text, as other values,
+//! which is said.
 //!
 //! Where to look: `observed` (texts and what they are read as), `times` (forms of dates and times).
 
@@ -16,13 +17,36 @@ use observed::{value, with_ones};
 pub use observed::Observed;
 
 /// What programs write for a missing value.
-const MISSING: [&str; 16] = [
-    "NA", "N/A", "#N/A", "n/a", "na", "NaN", "nan", "NULL", "null", "Null", "None", "none", "\\N",
-    "-", "--", "?",
+const MISSING: [&str; 22] = [
+    "NA",
+    "N/A",
+    "#N/A",
+    "n/a",
+    "na",
+    "<NA>",
+    "NaN",
+    "nan",
+    "NaT",
+    "NULL",
+    "null",
+    "Null",
+    "(null)",
+    "nil",
+    "None",
+    "none",
+    "\\N",
+    "-",
+    "--",
+    "?",
+    "0000-00-00",
+    "0000-00-00 00:00:00",
 ];
 
 /// Ends advice of two settings that give different values.
 const AS_MEANT: &str = ", as it is meant";
+
+/// Ends advice of a setting of numbers that changes what is read.
+const READS_ALL: &str = ", which reads all values; those that are read now become other numbers";
 
 /// Significant digits that a float holds of every number.
 const FLOAT_DIGITS: usize = 15;
@@ -50,10 +74,11 @@ pub fn advice(texts: &Texts<'_>) -> Option<String> {
     let (words, broken): (Vec<&Observed>, Vec<&Observed>) = texts.broken.iter().partition(is_word);
     let broken: Vec<Observed> = broken.into_iter().cloned().collect();
     let settings = match texts.ty {
-        Type::Int | Type::Float | Type::Decimal { .. } => numbers(texts, &broken),
-        Type::Date | Type::Timestamp => {
-            times::times(texts.read, &broken, texts.ty, texts.form, AS_MEANT)
+        Type::Int | Type::Float | Type::Decimal { .. } => {
+            numbers(texts, &broken).or_else(|| numbers_of_all(texts, &broken))
         }
+        Type::Date => dates(texts, &broken),
+        Type::Timestamp => times::times(texts.read, &broken, texts.ty, texts.form, AS_MEANT),
         Type::Bool | Type::String | Type::Null => None,
     };
     let settings = settings.map(|(words, _)| words);
@@ -62,7 +87,7 @@ pub fn advice(texts: &Texts<'_>) -> Option<String> {
         (Some(settings), None) => Some(settings),
         (None, nulls) => nulls,
         (Some(settings), Some(nulls))
-            if [AS_MEANT, times::READS_ALL]
+            if [AS_MEANT, times::READS_ALL, READS_ALL]
                 .iter()
                 .any(|end| settings.ends_with(end)) =>
         {
@@ -120,6 +145,58 @@ fn numbers(texts: &Texts<'_>, broken: &[Observed]) -> Option<(String, u64)> {
         None => best.words.clone(),
     };
     Some((words, count))
+}
+
+/// The setting that reads every number, where what was read has been read as other numbers, and more numbers were not read than those:
+/// `1.000` beside many like `12,5` is a thousand.
+fn numbers_of_all(texts: &Texts<'_>, broken: &[Observed]) -> Option<(String, u64)> {
+    let candidates = candidates(texts);
+    let reads = |tried: &&Tried| {
+        let bounds = texts.bounds.filter(|_| tried.bounded);
+        let inside = |text: &str, (least, most)| {
+            read_integer(text, &tried.form).is_some_and(|found| (least..=most).contains(&found))
+        };
+        let mut all = texts
+            .read
+            .iter()
+            .chain(broken)
+            .map(|seen| seen.text.as_str());
+        tried.ty == texts.ty
+            && all.all(|text| {
+                value(text, tried.ty, &tried.form).is_some()
+                    && bounds.is_none_or(|bounds| inside(text, bounds))
+            })
+    };
+    let found = candidates.iter().find(reads)?;
+    let count = |seen: &Observed| seen.count;
+    let changes = |seen: &&Observed| {
+        let text = with_ones(&seen.text);
+        value(&text, found.ty, &found.form) != value(&text, texts.ty, texts.form)
+    };
+    let changed: u64 = texts.read.iter().filter(changes).map(count).sum();
+    let gained: u64 = broken.iter().map(count).sum();
+    (gained > changed).then(|| (format!("{}{READS_ALL}", found.words), gained))
+}
+
+/// The settings of dates, or those of times where they read more: then the column holds times of day.
+fn dates(texts: &Texts<'_>, broken: &[Observed]) -> Option<(String, u64)> {
+    let found = times::times(texts.read, broken, Type::Date, texts.form, AS_MEANT);
+    let known = found.as_ref().map_or(0, |(_, count)| *count);
+    let reads = |seen: &&Observed| value(&seen.text, Type::Timestamp, texts.form).is_some();
+    let of_time = match texts.read.iter().all(|seen| reads(&seen)) {
+        true => broken.iter().filter(reads).map(|seen| seen.count).sum(),
+        false => 0,
+    };
+    if of_time > known {
+        return Some(("type = \"timestamp\"".to_owned(), of_time));
+    }
+    let with_form = times::times(texts.read, broken, Type::Timestamp, texts.form, AS_MEANT);
+    match with_form {
+        Some((words, count)) if count > known => {
+            Some((format!("type = \"timestamp\", {words}"), count))
+        }
+        _ => found,
+    }
 }
 
 /// How many of the broken texts the setting reads; none where it does not read one that was read, or reads it as another number.
@@ -268,6 +345,50 @@ mod tests {
             form,
         };
         advice(&texts)
+    }
+
+    #[test]
+    fn a_setting_that_reads_every_number_otherwise_is_named_and_says_so() {
+        let none = ColumnForm::default();
+        let named = |read: &[&str], broken: &[&str], ty| advised(read, broken, ty, &none);
+        let comma = "decimal = \",\", thousands = \".\"";
+        assert_eq!(
+            named(&["1.000", "7"], &["1.234,50", "12,5", "-3,2"], Type::Float).unwrap(),
+            format!("{comma}{READS_ALL}")
+        );
+        assert_eq!(
+            named(&["1.000"], &["12,5", "1.234,50", "NA"], Type::Float).unwrap(),
+            format!("{comma}{READS_ALL}; and nulls = [\"NA\"]")
+        );
+        assert_eq!(
+            named(&["1.000"], &["12,50", "7,5"], Type::Decimal { scale: 3 }).unwrap(),
+            format!("{comma}{READS_ALL}")
+        );
+        // Where no number is read otherwise, nothing is said of it; where one would not be read, nothing is named.
+        assert_eq!(
+            named(&["7"], &["12,5"], Type::Float).unwrap(),
+            "decimal = \",\""
+        );
+        assert_eq!(named(&["1.5"], &["12,5"], Type::Float), None);
+        assert_eq!(named(&["1.000"], &["12,5", "many"], Type::Float), None);
+    }
+
+    #[test]
+    fn dates_with_a_time_of_day_are_timestamps() {
+        let none = ColumnForm::default();
+        let named = |read: &[&str], broken: &[&str]| advised(read, broken, Type::Date, &none);
+        assert_eq!(
+            named(&["2026-01-01 00:00:00"], &["2026-01-02 10:00:00"]).as_deref(),
+            Some("type = \"timestamp\"")
+        );
+        assert_eq!(
+            named(&[], &["31.10.2026 09:05"]).as_deref(),
+            Some("type = \"timestamp\", format = \"%d.%m.%Y %H:%M\"")
+        );
+        assert_eq!(
+            named(&["2026-01-01"], &["0000-00-00", "NaT"]).as_deref(),
+            Some("nulls = [\"0000-00-00\", \"NaT\"]")
+        );
     }
 
     #[test]

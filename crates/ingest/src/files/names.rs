@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::formats::{self, SourceFormat};
+use crate::formats::{self, FORMATS, SourceFormat};
+use crate::found::{PassedOver, Reason};
 
 /// How a text file is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -74,6 +75,47 @@ pub(crate) fn extension(name: &str) -> String {
             format!("{before}.{extension}")
         }
         _ => extension.to_owned(),
+    }
+}
+
+/// What to do with files of these extensions, which no format reads, if they are data.
+const OTHERS: [(&[&str], &str); 3] = [
+    (
+        &["xlsx", "xlsm", "xlsb", "xls", "ods"],
+        "save their sheets as CSV",
+    ),
+    (
+        &[
+            "zip", "7z", "rar", "tar", "tar.gz", "tar.zst", "tar.bz2", "tgz", "xz", "lz4", "br",
+            "snappy",
+        ],
+        "unpack them",
+    ),
+    (
+        &[
+            "avro", "orc", "arrow", "feather", "ipc", "sas7bdat", "sav", "dta", "rds",
+        ],
+        "write them as Parquet or CSV",
+    ),
+];
+
+/// What to do with files that are not read if they are data; `is_stated` is whether the source states a format.
+pub(crate) fn help(files: &PassedOver, is_stated: bool) -> String {
+    let extension = files.extension.as_str();
+    let name = match extension {
+        "" => "x".to_owned(),
+        extension => format!("x.{extension}"),
+    };
+    let read_if_stated = || FORMATS.iter().any(|format| fits(&name, format));
+    match files.reason {
+        Reason::OtherFormat => "make a separate source for these files".to_owned(),
+        Reason::UnknownFormat if !is_stated && read_if_stated() => formats::to_state(),
+        _ => {
+            let mut others = OTHERS.iter();
+            let found = others.find(|(endings, _)| endings.contains(&extension));
+            let what = found.map_or("rename them", |(_, what)| what);
+            format!("if these are data, {what}")
+        }
     }
 }
 

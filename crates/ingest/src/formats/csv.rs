@@ -101,7 +101,7 @@ fn read(task: &mut Task<'_>) -> Result<Footer, String> {
     let Watched { input, quotes, .. } = records.reader.into_inner();
     quotes.unclosed()?;
     let (names, rows) = keeper.finish()?;
-    Ok(footer(&names, rows, input.finish()?))
+    footer(&names, rows, input)
 }
 
 /// The records of a file, one after the other.

@@ -116,12 +116,14 @@ fn once(task: &mut Task<'_>, known: Vec<String>) -> Result<Reading, String> {
             "the file is empty".to_owned()
         } else {
             let such = first_problem.map_or_else(String::new, |problem| format!(" ({problem})"));
-            format!("none of its lines is a JSON object with keys{such}")
+            format!(
+                "none of its lines is a JSON object with keys{such}; if its objects stand in several lines each, convert it, for example with `jq -c .`"
+            )
         });
     }
     check_names(&columns.names)?;
     let (names, rows) = keeper.finish()?;
-    Ok(Reading::Done(footer(&names, rows, input.finish()?)))
+    footer(&names, rows, input).map(Reading::Done)
 }
 
 /// Length of the next line with its end.

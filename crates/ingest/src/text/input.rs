@@ -143,12 +143,45 @@ impl Read for Gzip {
     }
 }
 
+/// Whether bytes that are decoded as letters of one byte each are UTF-8: then each letter beyond ASCII becomes two others or more, and
+/// nothing fails.
+#[derive(Default)]
+struct Utf8 {
+    /// The beginning of a letter whose end is not there yet.
+    begun: Vec<u8>,
+    beyond_ascii: bool,
+    broken: bool,
+}
+
+impl Utf8 {
+    fn take(&mut self, bytes: &[u8]) {
+        if self.broken || self.begun.is_empty() && bytes.is_ascii() {
+            return;
+        }
+        self.beyond_ascii = true;
+        self.begun.extend_from_slice(bytes);
+        match str::from_utf8(&self.begun) {
+            Ok(_) => self.begun.clear(),
+            Err(error) => {
+                self.broken = error.error_len().is_some();
+                self.begun.drain(..error.valid_up_to());
+            }
+        }
+    }
+
+    fn is_it(&self) -> bool {
+        self.beyond_ascii && !self.broken && self.begun.is_empty()
+    }
+}
+
 /// Decodes what is not UTF-8. Bytes that have no meaning become U+FFFD, and their places are kept.
 struct Decoding {
     decoder: encoding_rs::Decoder,
     raw: Vec<u8>,
     taken: usize,
     ended: bool,
+    /// Where each byte stands for a letter.
+    utf8: Option<Utf8>,
 }
 
 /// A text file with a window of its text in memory.
@@ -220,6 +253,7 @@ impl Input {
             raw,
             taken: 0,
             ended: self.ended,
+            utf8: encoding.is_single_byte().then(Utf8::default),
         });
         self.ended = false;
         self.fill()
@@ -305,6 +339,9 @@ impl Input {
             room,
             decoding.ended,
         );
+        if let Some(utf8) = &mut decoding.utf8 {
+            utf8.take(&decoding.raw[decoding.taken..decoding.taken + read]);
+        }
         decoding.taken += read;
         self.end += written;
         match result {
@@ -332,6 +369,12 @@ impl Input {
             ),
             None => error.to_string(),
         }
+    }
+
+    /// Whether all bytes so far are UTF-8, with letters beyond ASCII, although they are decoded as another encoding.
+    pub(crate) fn is_misread(&self) -> bool {
+        let utf8 = self.decoding.as_ref().and_then(|of| of.utf8.as_ref());
+        utf8.is_some_and(Utf8::is_it)
     }
 
     /// sha256 of the file as it lies on the disk.

@@ -10,7 +10,7 @@ use tessera_expr::rel::Stored;
 use tessera_spec::pipeline::{ColumnForm, Source};
 
 use super::seen::Seen;
-use crate::columns::{bounds, expression_type};
+use crate::columns::{bounds, epoch, expression_type};
 
 /// What was tried of one column.
 #[derive(Debug, Clone)]
@@ -148,6 +148,18 @@ impl Tried {
             bounds: self.bounds,
             form: &self.form,
         })
+    }
+
+    /// Whether no value converts to a time since all are dates of sheets as numbers, and whether some have a fraction.
+    pub(crate) fn are_days_of_sheets(&self) -> Option<bool> {
+        let is_time = matches!(self.ty, Type::Date | Type::Timestamp);
+        if !is_time || self.broken < self.values || !self.unread.complete() {
+            return None;
+        }
+        let mut texts = self.unread.texts().iter().map(|seen| seen.text.as_str());
+        let is_day = |text: &str| text.parse().is_ok_and(epoch::is_day_of_sheet);
+        let is_float = texts.clone().any(|text| text.contains('.'));
+        texts.all(is_day).then_some(is_float)
     }
 
     /// How many values of which form convert, and how many do not: the most frequent forms.
