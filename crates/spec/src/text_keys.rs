@@ -61,7 +61,7 @@ pub static THOUSANDS: Key = Key::optional(
 pub static NULLS: Key = Key::optional(
     "nulls",
     KeyValue::Of(nulls_shape),
-    "Texts that stand for a missing value, such as `NA`; an empty field always does.",
+    "Texts that stand for a missing value, such as `NA`; an empty field of CSV always does, and an empty text in a column that is no text.",
 );
 
 /// All of them, as the documentation shows them.

@@ -38,8 +38,37 @@ pub(super) fn value(file: &Reader<'_>) -> Option<Value> {
     Some(value)
 }
 
-/// Refuses value at risk by one of several scores: which one must not depend on the order of tables or on their names.
+/// Warns of a risk that is made of probabilities of different times.
+fn check_horizons(notes: &Notes, pipeline: &Pipeline) {
+    let risk = pipeline
+        .value
+        .as_ref()
+        .and_then(|value| value.risk.as_ref());
+    let horizons = pipeline.risk_horizons();
+    let (Some(risk), Some((shortest, _)), Some((longest, _))) =
+        (risk, horizons.first(), horizons.last())
+    else {
+        return;
+    };
+    if shortest == longest {
+        return;
+    }
+    let each = horizons
+        .iter()
+        .map(|(days, name)| format!("`{name}` within {days} days"));
+    let message = format!(
+        "`risk` is made of probabilities of different times: {}",
+        each.collect::<Vec<_>>().join(", ")
+    );
+    notes.add(Diagnostic::warning("TS-P096", message, risk.span.clone()).with_help(
+        "the value at risk is what is lost within one time: give these scores the same `horizon`, or add one with it",
+    ));
+}
+
+/// Refuses value at risk by one of several scores: which one must not depend on the order of tables or on their names. Warns of one
+/// whose probabilities are of different times.
 pub(super) fn check_risk(notes: &Notes, pipeline: &Pipeline) {
+    check_horizons(notes, pipeline);
     let value = pipeline.value.as_ref();
     let unstated = value.filter(|value| value.risk.is_none());
     let Some(future) = unstated.and_then(|value| value.future.as_ref()) else {

@@ -124,7 +124,7 @@ pub struct Features {
 }
 
 /// How lifecycle stages are defined.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LifecycleLimits {
     /// Days since the last activity: `active_days` < `at_risk_days` < `dormant_days`.

@@ -155,6 +155,8 @@ pub struct ScoreColumn {
     pub detail: bool,
     /// It states what has happened, as data: it can be relied on where the estimates of the score cannot.
     pub observed: bool,
+    /// How many days it looks ahead, if it does.
+    pub ahead_days: Option<u32>,
 }
 
 /// What a column means, what people call it, and which of its values are good.
@@ -171,6 +173,7 @@ impl ScoreColumn {
             direction,
             detail: false,
             observed: false,
+            ahead_days: None,
         }
     }
 
@@ -186,6 +189,7 @@ impl ScoreColumn {
     pub fn ahead(mut self, word: &str, days: u32) -> Self {
         self.label = format!("{} {word} {days} days", self.label);
         self.about = self.about.replace("the horizon", &format!("{days} days"));
+        self.ahead_days = Some(days);
         self
     }
 

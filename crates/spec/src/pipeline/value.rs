@@ -1,5 +1,7 @@
 //! What `[value]` means: what customers are worth now, in the future and in the past, and what of it is at risk.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -89,10 +91,10 @@ pub const VALUE_AT_RISK: &str = "value_at_risk";
 /// The columns in the order of tables.
 pub const VALUE_COLUMNS: [&str; 4] = [VALUE_NOW, VALUE_FUTURE, VALUE_PAST, VALUE_AT_RISK];
 
-/// Whether an expression names a column.
-fn names(text: &str, column: &str) -> bool {
+/// Where among the words of an expression a column is named first; `None` where it is not named.
+fn place(text: &str, column: &str) -> Option<usize> {
     let mut words = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
-    words.any(|word| word == column)
+    words.position(|word| word == column)
 }
 
 impl Pipeline {
@@ -107,19 +109,33 @@ impl Pipeline {
     /// The score that says who has left: the first by name of those whose probability `risk` of `[value]` reads, else of all that
     /// predict who is lost.
     pub fn says_who_left(&self) -> Option<&Score> {
-        let scores = self.predict_loss();
-        let is_read = |score: &&&Score| {
-            let (loss, risk) = (score.loss(), self.stated_risk());
-            loss.is_some_and(|loss| risk.is_some_and(|risk| names(risk, &loss.probability)))
-        };
-        let read = scores.iter().find(is_read);
-        read.or(scores.first()).copied()
+        let read = self.risk_scores().into_iter();
+        let first = read.min_by(|a, b| a.name.value.cmp(&b.name.value));
+        first.or_else(|| self.predict_loss().into_iter().next())
     }
 
     /// The probability of losing a customer, as an expression: that of `[value]`, else that of the score that has one.
     pub fn risk(&self) -> Option<String> {
         let of_score = || Some(self.says_who_left()?.loss()?.probability);
         self.stated_risk().map(str::to_owned).or_else(of_score)
+    }
+
+    /// The scores that predict who is lost and whose probability `risk` of `[value]` reads, in the order in which it names them.
+    pub fn risk_scores(&self) -> Vec<&Score> {
+        let risk = self.stated_risk().unwrap_or_default();
+        let named = |score| Some((place(risk, &Score::loss(score)?.probability)?, score));
+        let mut scores: Vec<(usize, &Score)> = self.scores.iter().filter_map(named).collect();
+        scores.sort_by_key(|(place, _)| *place);
+        scores.into_iter().map(|(_, score)| score).collect()
+    }
+
+    /// How many days the probabilities that `risk` of `[value]` reads look ahead, with their names.
+    pub(crate) fn risk_horizons(&self) -> BTreeSet<(u32, String)> {
+        let risk = self.stated_risk().unwrap_or_default();
+        let columns = self.scores.iter().flat_map(Score::columns);
+        let read = columns.filter(|c| c.unit == Unit::Ratio && place(risk, &c.name).is_some());
+        read.filter_map(|column| Some((column.ahead_days?, column.name)))
+            .collect()
     }
 
     fn stated_risk(&self) -> Option<&str> {

@@ -334,6 +334,19 @@ fn columns_of_scores() {
     assert_eq!(messages(&format!("{GOOD}{prefixed}"), &[]), "");
 }
 
+/// A risk within no time: one of its probabilities is of 90 days, the other of another horizon.
+#[test]
+fn the_risk_of_different_horizons() {
+    let value = "[value]\nfuture = \"clv\"\nrisk = \"1 - (1 - churn_probability) * renewal_survival_probability\"\n\n[scores.renewal]";
+    assert_told!(scores(&[("two horizons", "[scores.renewal]", value)]));
+    // Money has a time of its own.
+    let one = SCORES.replace(
+        "[scores.renewal]",
+        &value.replace("renewal_survival_probability", "clv"),
+    );
+    assert_eq!(messages(&format!("{GOOD}{one}"), &[]), "");
+}
+
 /// By which of two scores the future value is at risk must be stated: neither their order nor their names decide it.
 #[test]
 fn the_risk_of_several_scores() {
