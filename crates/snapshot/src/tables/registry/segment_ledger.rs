@@ -33,7 +33,11 @@ pub(super) const TABLE: Table = Table {
             Ty::Text,
             "Names that it had before, oldest first, as a JSON list.",
         ),
-        must("first_day", Ty::Date, "First day with the segment."),
+        must(
+            "first_day",
+            Ty::Date,
+            "First day with the segment; of one that customers only passed through, the day of the version that says so.",
+        ),
         must("last_day", Ty::Date, "Last day with it."),
         must(
             "status",
