@@ -242,6 +242,8 @@ impl Warning {
     /// Whether it is about the customers of whom the scheme learned, who may be others now.
     pub fn is_of_fit(&self) -> bool {
         match self {
+            // Of those to whom the clusters are applied.
+            Self::Clusters(ClusterWarning::BelowZero { .. }) => false,
             Self::Clusters(_) | Self::NoClusters { .. } | Self::UnstableClusters { .. } => true,
             Self::EmptyTiers { .. }
             | Self::FewDistinctValues { .. }
@@ -498,13 +500,11 @@ impl fmt::Display for Warning {
                 "segments without customers, because earlier lines of the grid cover all their cells: {}",
                 segments.join(", ")
             ),
-            Self::EmptyTiers { tiers, why } => {
-                write!(
-                    f,
-                    "tiers without customers, because {why}: {}",
-                    tiers.join(", ")
-                )
-            }
+            Self::EmptyTiers { tiers, why } => write!(
+                f,
+                "tiers without customers, because {why}: {}",
+                tiers.join(", ")
+            ),
             Self::Clusters(warning) => warning.fmt(f),
             Self::Rules(warning) => warning.fmt(f),
             Self::NoClusters {

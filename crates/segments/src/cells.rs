@@ -11,6 +11,8 @@ pub struct Axis {
     pub limits: Vec<f64>,
     /// Which side of a limit belongs to the range below it.
     pub closed: Closed,
+    /// Only time changes it, so that no change of it is tried.
+    pub by_time: bool,
 }
 
 /// The segment of each combination of ranges between limits.
@@ -58,6 +60,7 @@ mod tests {
             column: "x".to_owned(),
             limits: vec![1.0, 5.0],
             closed,
+            by_time: false,
         };
         let (left, right) = (axis(Closed::Left), axis(Closed::Right));
         let ranges = |axis: &Axis| [0.5, 1.0, 3.0, 5.0, 6.0].map(|value| axis.range(value));

@@ -70,8 +70,9 @@ pub enum Nearest {
     Untold(&'static str),
     /// At the constants with which rules compare columns.
     Rules,
-    /// At the limits of columns, from the settings and what was learned; nothing where nothing was learned.
-    Limits(fn(&Scheme, &Fit) -> Result<Option<Cells>, SegmentError>),
+    /// At the limits of columns, from the settings, the limits of lifecycle stages and what was learned; nothing where nothing was
+    /// learned.
+    Limits(fn(&Scheme, &LifecycleLimits, &Fit) -> Result<Option<Cells>, SegmentError>),
     /// Where another of the learned centres becomes the nearest.
     Centres,
 }

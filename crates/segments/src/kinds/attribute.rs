@@ -87,10 +87,10 @@ fn vacant(scheme: &Scheme, _: &LifecycleLimits, segment: &str) -> Option<Vacant>
     Some(match segment {
         _ if segment == config.missing => Vacant::Stated(missing_words(config)),
         _ if segment == config.other && config.min_share > 0.0 => {
-            Vacant::Stated(target(config, segment, true).rule)
+            Vacant::Stated(target(config, segment, Some(have(scheme, false))).rule)
         }
         _ if is_blank(segment) => return None,
-        _ => Vacant::Label(target(config, segment, false).rule),
+        _ => Vacant::Label(target(config, segment, None).rule),
     })
 }
 
@@ -193,15 +193,16 @@ fn assign(
         rule: missing_words(config),
         reason: missing_words(config),
     };
+    let have = have(scheme, extra.learned.is_some());
     let assigned = assign_by_label(
         name,
         &labels,
-        |code, value| target(config, value, rare(code)),
+        |code, value| target(config, value, rare(code).then_some(have)),
         missing,
     );
     let segment_of_label = |code: usize| {
         let label = labels.values()[code].clone().into_owned();
-        let target = target(config, &label, rare(code));
+        let target = target(config, &label, rare(code).then_some(have));
         (label, target.segment)
     };
     let common = || CommonLabels {
@@ -323,20 +324,29 @@ fn apply(
     ))
 }
 
-fn target(config: &AttributeScheme, value: &str, rare: bool) -> Target {
+/// Of whom it is said that few have a value: where what is rare is kept from one run to the next, those of the fit.
+fn have(scheme: &Scheme, is_applied: bool) -> &'static str {
+    match is_applied || scheme.refit != Refit::Always {
+        true => "had when the segments were fitted",
+        false => "have",
+    }
+}
+
+/// The segment of a value; of a rare one with whether the customers of today or of the fit have it.
+fn target(config: &AttributeScheme, value: &str, rare: Option<&str>) -> Target {
     let by = &config.by.value;
-    if !rare {
+    let Some(have) = rare else {
         let words = format!("{by} is {value}");
         return Target {
             segment: value.to_owned(),
             rule: words.clone(),
             reason: words,
         };
-    }
+    };
     let share = percent(config.min_share);
     Target {
         segment: config.other.clone(),
-        rule: format!("{by} has a value that fewer than {share} of the customers have"),
-        reason: format!("{by} is {value}, which fewer than {share} of the customers have"),
+        rule: format!("{by} has a value that fewer than {share} of the customers {have}"),
+        reason: format!("{by} is {value}, which fewer than {share} of the customers {have}"),
     }
 }

@@ -8,19 +8,27 @@ use tessera_spec::SchemeSyntax;
 use tessera_spec::pipeline::{LifecycleLimits, Scheme, SchemeInput, SchemeKind, SchemeSettings};
 
 use crate::assignment::{AssignedBy, Assignment, Extra, Reasons};
+use crate::cells::{Axis, Cells};
 use crate::customers::{Customers, Numeric};
 use crate::error::SegmentError;
 use crate::fit::Fit;
 use crate::kind::{Kind, Nearest, Vacant, declared};
 use crate::label_targets::{Target, assign_by_label};
 use crate::parameter::Parameter;
+use crate::rfm::Closed;
 use crate::wording::write_number;
 
 /// The catalogue feature that holds the stage.
 const STAGE: &str = "lifecycle_stage";
 
-/// The catalogue feature with the days since the last activity; only reasons read it.
+/// The catalogue feature with the days since the last activity.
 const RECENCY: &str = "recency_days";
+
+/// The catalogue feature with the days since the first activity.
+const TENURE: &str = "tenure_days";
+
+/// The catalogue feature by which stages are told by cadence.
+const OVERDUE: &str = "overdue_ratio";
 
 /// Segment of customers without a stage.
 pub const NO_STAGE: &str = "no stage";
@@ -39,7 +47,7 @@ pub(super) static KIND: Kind = Kind {
            Publishes: in `models` the feature and its number of stages.",
     words: "lifecycle stages",
     example: "",
-    nearest: Nearest::Untold("stages follow from the days since the first and the last activity"),
+    nearest: Nearest::Limits(|_, limits, _| Ok(Some(cells(limits)))),
     declared: declared::<LifecycleScheme>,
     assign,
     learning: None,
@@ -69,6 +77,46 @@ fn words(stage: &str) -> String {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LifecycleScheme {}
 
+/// The stages by the columns that the feature is made from, each limit belonging to the stage below it.
+fn cells(limits: &LifecycleLimits) -> Cells {
+    let axis = |column: &str, limits: &[f64], by_time: bool| Axis {
+        column: column.to_owned(),
+        limits: limits.to_vec(),
+        closed: Closed::Right,
+        by_time,
+    };
+    let (axes, cells) = match *limits {
+        LifecycleLimits::Fixed {
+            active_days,
+            at_risk_days,
+            dormant_days,
+        } => {
+            let days = [active_days, at_risk_days, dormant_days].map(f64::from);
+            let tenure = axis(TENURE, &days[..1], true);
+            // Who is new is new whatever the days since the last activity.
+            let cells = vec![0, 0, 0, 0, 1, 2, 3, 4];
+            (vec![tenure, axis(RECENCY, &days, false)], cells)
+        }
+        LifecycleLimits::Cadence { .. } => (
+            vec![axis(OVERDUE, &[1.0, 2.0, 3.0], false)],
+            vec![0, 1, 2, 3],
+        ),
+    };
+    Cells {
+        axes,
+        segments: stages(limits).iter().map(|of| (*of).to_owned()).collect(),
+        cells,
+    }
+}
+
+/// The stages in their order.
+fn stages(limits: &LifecycleLimits) -> &'static [&'static str] {
+    match limits {
+        LifecycleLimits::Fixed { .. } => &["new", "active", "at risk", "dormant", "churned"],
+        LifecycleLimits::Cadence { .. } => &["active", "slipping", "at risk", "lapsed"],
+    }
+}
+
 impl SchemeSettings for LifecycleScheme {
     fn inputs(&self) -> Vec<SchemeInput<'_>> {
         vec![SchemeInput::Implied {
@@ -79,11 +127,7 @@ impl SchemeSettings for LifecycleScheme {
     }
 
     fn segments(&self, limits: &LifecycleLimits) -> Option<Vec<String>> {
-        let stages: &[&str] = match limits {
-            LifecycleLimits::Fixed { .. } => &["new", "active", "at risk", "dormant", "churned"],
-            LifecycleLimits::Cadence { .. } => &["active", "slipping", "at risk", "lapsed"],
-        };
-        let all = stages.iter().chain([&NO_STAGE]);
+        let all = stages(limits).iter().chain([&NO_STAGE]);
         Some(all.map(|stage| (*stage).to_owned()).collect())
     }
 

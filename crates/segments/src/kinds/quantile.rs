@@ -10,7 +10,9 @@ use schemars::{Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tessera_spec::diagnostic::Diagnostic;
-use tessera_spec::pipeline::{At, Learns, Refit, Scheme, SchemeInput, SchemeKind, SchemeSettings};
+use tessera_spec::pipeline::{
+    At, Learns, LifecycleLimits, Refit, Scheme, SchemeInput, SchemeKind, SchemeSettings,
+};
 use tessera_spec::reader::Reader;
 use tessera_spec::shown::grouped;
 use tessera_spec::{Key, KeyValue, SchemeSyntax};
@@ -203,18 +205,14 @@ fn tiers(inner: &Reader<'_>) -> Option<Vec<(String, f64)>> {
     good.then_some(tiers)
 }
 
-/// What a tier is, with its lowest value when it was fitted.
-fn fitted_words(config: &QuantileScheme, tier: usize, lowest: Option<f64>, refit: Refit) -> String {
-    let words = tier_words(&config.tiers, tier, &config.by.value);
-    match (refit, lowest) {
-        (Refit::Always, _) | (_, None) => words,
-        // Between fits the share of customers may be another.
-        (_, Some(lowest)) => {
-            let mut words = format!("{words} when the tiers were fitted, from ");
-            write_number(lowest, &mut words);
-            words
-        }
+/// What a tier is; where its lowest value is kept, with that: the share of customers may be another since.
+fn fitted_words(config: &QuantileScheme, tier: usize, kept: Option<f64>) -> String {
+    let mut words = tier_words(&config.tiers, tier, &config.by.value);
+    if let Some(lowest) = kept {
+        words.push_str(" when the tiers were fitted, from ");
+        write_number(lowest, &mut words);
     }
+    words
 }
 
 /// Tier of a customer without a value: beyond all of them.
@@ -265,9 +263,11 @@ fn assign(
     };
 
     let mut segments: Vec<SegmentInfo> = Vec::new();
+    // An earlier definition that serves instead of today's keeps its tiers also where each run would fit them.
+    let is_kept = known.is_some() || scheme.refit != Refit::Always;
     let tiers = lowest.iter().enumerate();
     let words: Vec<String> = tiers
-        .map(|(tier, lowest)| fitted_words(config, tier, *lowest, scheme.refit))
+        .map(|(tier, lowest)| fitted_words(config, tier, lowest.filter(|_| is_kept)))
         .collect();
     let of_tier: Vec<u32> = config
         .tiers
@@ -335,7 +335,7 @@ fn tier_of_value(begins: &[(f64, usize)], value: f64) -> usize {
 }
 
 /// The tiers between their lowest values, the lowest tier below all of them.
-fn limits(scheme: &Scheme, fit: &Fit) -> Result<Option<Cells>, SegmentError> {
+fn limits(scheme: &Scheme, _: &LifecycleLimits, fit: &Fit) -> Result<Option<Cells>, SegmentError> {
     let config: &QuantileScheme = settings(&KIND, scheme)?;
     let begins = fit.get::<Tiers>().map(|tiers| tiers.begins(&config.tiers));
     let begins = begins.filter(|begins| !begins.is_empty());
@@ -346,6 +346,7 @@ fn limits(scheme: &Scheme, fit: &Fit) -> Result<Option<Cells>, SegmentError> {
                 column: config.by.value.clone(),
                 limits: rising.clone().skip(1).map(|tier| tier.0).collect(),
                 closed: Closed::Left,
+                by_time: false,
             }],
             segments: rising.map(|tier| config.tiers[tier.1].0.clone()).collect(),
             cells: (0..begins.len() as u32).collect(),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use arrow::array::Array as _;
 use rayon::prelude::*;
-use tessera_spec::pipeline::{Refit, Scheme, SchemeKind};
+use tessera_spec::pipeline::{LifecycleLimits, Refit, Scheme, SchemeKind};
 
 use crate::assignment::{AssignedBy, Assignment, Extra, Reasons, SegmentInfo, Warning};
 use crate::cells::{Axis, Cells};
@@ -151,7 +151,7 @@ fn apply(
 }
 
 /// The cells of the grid between the edges that were fitted or are stated.
-fn limits(scheme: &Scheme, fit: &Fit) -> Result<Option<Cells>, SegmentError> {
+fn limits(scheme: &Scheme, _: &LifecycleLimits, fit: &Fit) -> Result<Option<Cells>, SegmentError> {
     let config: &RfmGrid = settings(&KIND, scheme)?;
     let stated = stated_edges(config);
     let Some(edges) = fit.get::<FrozenEdges>().or(stated.as_ref()) else {
@@ -163,6 +163,7 @@ fn limits(scheme: &Scheme, fit: &Fit) -> Result<Option<Cells>, SegmentError> {
         column: column.clone(),
         limits: limits.clone(),
         closed: edges.closed,
+        by_time: false,
     };
     let cells = (0..grid.count()).map(|code| {
         // Ranges rise with the value, scores of recency fall.
