@@ -35,13 +35,16 @@ pub struct SchemeBefore {
     pub entered_on: Vec<i32>,
     /// The customers whom people had put into their segment, where that was read.
     pub pinned: BTreeSet<u32>,
+    /// The customers who were held in their segment, where that was read.
+    pub held: BTreeSet<u32>,
 }
 
-/// The column that says who was put into a segment by people, which is read where that matters.
+/// The column that says who was put into a segment by people or held in it, which is read where that matters.
 pub const ASSIGNED_BY: &str = "assigned_by";
 
 /// What that column says of them.
 const PIN: &str = "pin";
+const HELD: &str = "held";
 
 impl Before {
     /// Whether [`Before::new`] reads this column of `memberships`; `key` is the name of the key column.
@@ -130,8 +133,11 @@ impl SchemeBefore {
         });
         self.segment_of.push(place);
         let by = columns.assigned_by.filter(|by| !by.is_null(at));
-        if by.is_some_and(|by| by.value(at) == PIN) {
-            self.pinned.insert(self.segment_of.len() as u32 - 1);
+        let row = self.segment_of.len() as u32 - 1;
+        match by.map(|by| by.value(at)) {
+            Some(PIN) => _ = self.pinned.insert(row),
+            Some(HELD) => _ = self.held.insert(row),
+            _ => {}
         }
         let entered = columns.entered.filter(|days| !days.is_null(at));
         self.entered_on

@@ -322,6 +322,15 @@ impl Ledger {
         }
     }
 
+    /// Records a segment that customers only passed through since the previous version, unless its id is known: it has ended.
+    pub fn pass(&mut self, scheme: &str, day: i32, (id, name, declared): (i64, &str, bool)) {
+        let entries = self.schemes.entry(scheme.to_owned()).or_default();
+        entries.entry(id).or_insert_with(|| Entry {
+            active: false,
+            ..Entry::new(name, declared.then_some(name), day)
+        });
+    }
+
     /// Ends every segment of schemes that a version does not have.
     pub fn keep_schemes(&mut self, schemes: &[&str]) {
         for (name, entries) in &mut self.schemes {
