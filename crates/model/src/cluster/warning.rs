@@ -108,18 +108,7 @@ impl fmt::Display for ClusterWarning {
                 column,
                 customers,
                 smallest,
-            } => {
-                let noun = if *customers == 1 {
-                    "customer"
-                } else {
-                    "customers"
-                };
-                write!(
-                    f,
-                    "column `{column}` is below 0 for {} {noun} (the smallest is {smallest}), as it was for none when the clusters were learned with `log1p`: minus the logarithm of 1 + its size is used for them, until the clusters are learned again",
-                    grouped(*customers as u64)
-                )
-            }
+            } => f.write_str(&below_zero(column, *customers, *smallest)),
             Self::Correlated {
                 first,
                 second,
@@ -152,6 +141,19 @@ impl fmt::Display for ClusterWarning {
             }
         }
     }
+}
+
+/// What is said of a column with numbers below 0, as it had none when clusters were learned.
+fn below_zero(column: &str, customers: usize, smallest: f64) -> String {
+    let noun = if customers == 1 {
+        "customer"
+    } else {
+        "customers"
+    };
+    format!(
+        "column `{column}` is below 0 for {} {noun} (the smallest is {smallest}), as it was for none when the clusters were learned with `log1p`: minus the logarithm of 1 + its size is used for them, until the clusters are learned again",
+        grouped(customers as u64)
+    )
 }
 
 /// What is said of two strongly correlated columns.
