@@ -43,12 +43,14 @@ use crate::scores::LearnedScores;
 use crate::sources::epoch_day;
 
 pub(crate) use aged::{Aged, new_rows, split};
-use definitions::Changes;
+use definitions::{Changes, is_edited};
 pub(crate) use definitions::{
-    DEFINITIONS, MAP, definitions, own_columns, read_columns, reads_scores, used_schemes,
+    DEFINITIONS, MAP, called_before, definitions, own_columns, read_columns, reads_scores,
+    used_schemes,
 };
 pub(crate) use holds::{HistoryMark, Limits};
 pub(crate) use ids::identify;
+use ids::of_states;
 use keys::KeyChanges;
 use moves::{first_stay, moves, put, released, stay};
 use replay::Replay;
@@ -180,9 +182,10 @@ impl History {
             );
             return Ok(history);
         }
+        let stays = &prepared.pipeline.memberships;
+        let reads_assigned_by = stays.pins.is_some() || !stays.min_stay_days.is_empty();
         let memberships = version.read_columns("memberships", |column| {
-            Before::reads(key, column)
-                || (column == ASSIGNED_BY && prepared.pipeline.memberships.pins.is_some())
+            Before::reads(key, column) || (column == ASSIGNED_BY && reads_assigned_by)
         })?;
         let before = Before::new(day, key, &memberships)?;
         let joined = Alignment::new(&before.keys, customers.key(), |place| {
@@ -302,8 +305,7 @@ impl History {
         };
         let then = &previous.version.commit().pipeline[DEFINITIONS]["schemes"][name];
         let scheme = prepared.pipeline.scheme(name);
-        let now = scheme.map(|scheme| definitions::of_scheme(prepared, scheme));
-        if then.as_str() != now.as_deref() {
+        if scheme.is_none_or(|scheme| is_edited(prepared, scheme, then)) {
             return Since::Unknown("the scheme was edited since the previous version".to_owned());
         }
         let shape = drift::mix(prepared, before, assignment).shape;
@@ -374,12 +376,24 @@ impl History {
             let released = released(prepared, previous, (before, customers), assignment)?;
             let by_pins = used.iter().filter_map(|used| pinned.get(used)).flatten();
             let by_pins = by_pins.chain(&released).copied().collect();
-            let moves = moves(previous, before, assignment, (steps, &by_pins));
+            let ids = scheme.map(|scheme| of_states(&self.ledger, scheme, assignment, &steps));
+            let ids = ids.unwrap_or_default();
+            let moves = moves(previous, before, assignment, (steps, &ids, &by_pins));
             let mut moved_by_pins = put(previous, before, assignment);
             moved_by_pins.extend(released);
             pinned.insert(&assignment.scheme, moved_by_pins);
             stays.push(stay(self.as_of, previous, before, &moves));
-            stepped.push((assignment.scheme.clone(), migrations(&moves, &values)));
+            let steps = migrations(&moves, &values);
+            let declared = scheme.is_some_and(|scheme| !scheme.finds_clusters());
+            for (id, name) in steps
+                .iter()
+                .flat_map(|step| [&step.from, &step.to])
+                .flatten()
+            {
+                let passed = (*id, name.as_str(), declared);
+                self.ledger.pass(&assignment.scheme, self.as_of, passed);
+            }
+            stepped.push((assignment.scheme.clone(), steps));
             moved.push((assignment.scheme.clone(), net(&moves, &values)));
         }
         let drift = match &self.previous {
@@ -459,7 +473,9 @@ impl History {
                         of: previous.alignment.of_now(&assignment.segment_of, ABSENT),
                     };
                     // The last step is that of the others.
-                    let before = by_names_now(before, Some(assignment));
+                    let declared = prepared.pipeline.scheme(scheme);
+                    let of = (declared, Some(assignment));
+                    let before = by_names_now(before, &self.ledger, of);
                     let before = state_before(previous, &before);
                     let mut steps = keys.steps(before, (last, &now), None);
                     steps.pop();

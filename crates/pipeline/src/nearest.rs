@@ -23,7 +23,7 @@ use chrono_tz::Tz;
 use tessera_engine::Engine;
 use tessera_expr::{Expr, columns, replace_column};
 use tessera_segments::{Axis, Cells, Centres, Compared, Fit, Nearest, RulesScheme};
-use tessera_spec::pipeline::Scheme;
+use tessera_spec::pipeline::{LifecycleLimits, Scheme};
 
 use crate::error::PipelineError;
 use crate::truths;
@@ -141,10 +141,11 @@ enum Answered<'a> {
 }
 
 impl Candidates {
-    /// The changes to try for a scheme: `rules` are its rules where it has them, `fit` what it learned, `schema` the columns of the
-    /// published customers, `names` the names of its segments by id. The error states why there are none.
+    /// The changes to try for a scheme: `stages` are the limits of lifecycle stages, `rules` its rules where it has them, `fit` what
+    /// it learned, `schema` the columns of the published customers, `names` the names of its segments by id. The error states why
+    /// there are none.
     pub(crate) fn new(
-        scheme: &Scheme,
+        (scheme, stages): (&Scheme, &LifecycleLimits),
         (rules, fit): (Option<&[Expr]>, &Fit),
         schema: &SchemaRef,
         names: &[(i64, &str)],
@@ -161,9 +162,13 @@ impl Candidates {
                 Self::of_rules(stated, rules, schema)
             }
             Nearest::Limits(limits) => {
-                let cells =
-                    limits(scheme, fit).map_err(|error| Untold::Unknown(error.to_string()))?;
+                let cells = limits(scheme, stages, fit)
+                    .map_err(|error| Untold::Unknown(error.to_string()))?;
                 let cells = cells.ok_or("its limits are not known")?;
+                let mut columns = cells.axes.iter().map(|axis| axis.column.as_str());
+                if let Some(hidden) = columns.find(|name| schema.index_of(name).is_err()) {
+                    return Err(not_published(hidden, "the scheme reads"));
+                }
                 Ok(Self::of_limits(cells, schema))
             }
             Nearest::Centres => {
@@ -186,9 +191,7 @@ impl Candidates {
         let limits = of_rules(rules, schema);
         let read: BTreeSet<&str> = rules.iter().flat_map(columns).collect();
         if let Some(hidden) = read.iter().find(|name| schema.index_of(name).is_err()) {
-            return Err(Untold::Unknown(format!(
-                "`{hidden}`, which the rules read, is not published"
-            )));
+            return Err(not_published(hidden, "the rules read"));
         }
         check_effort(rules, &limits)?;
         let named = stated.rules.iter().map(|rule| rule.segment.value.as_str());
@@ -231,7 +234,11 @@ impl Candidates {
 
     fn of_limits(cells: Cells, schema: &SchemaRef) -> Self {
         let segments = sorted(cells.segments.iter().map(String::as_str));
-        let columns = sorted(cells.axes.iter().map(|axis| axis.column.as_str()));
+        let of_axes = |by_time: bool| {
+            let axes = cells.axes.iter().filter(|axis| axis.by_time == by_time);
+            sorted(axes.map(|axis| axis.column.as_str()))
+        };
+        let (columns, untried) = (of_axes(false), of_axes(true));
         let (mut tried, mut ranges) = (Vec::new(), Vec::new());
         for (column, name) in columns.iter().enumerate() {
             let own = cells.axes.iter().enumerate();
@@ -264,7 +271,7 @@ impl Candidates {
             limits: numbers_of(&tried),
             tried,
             segments,
-            untried: Vec::new(),
+            untried,
         }
     }
 
@@ -530,6 +537,10 @@ pub(crate) fn bound(to: &Tried, difference: Option<f64>) -> &'static str {
 /// How much a number changes.
 pub(crate) fn difference(to: &Tried, from: Option<f64>) -> Option<f64> {
     from.zip(to.limit()).map(|(from, to)| to - from)
+}
+
+fn not_published(column: &str, who: &str) -> Untold {
+    Untold::Unknown(format!("`{column}`, which {who}, is not published"))
 }
 
 /// Why no change is told in a scheme, whatever its kind.

@@ -135,6 +135,11 @@ pub(crate) fn meta(prepared: &Prepared) -> ReportMeta {
             let now = value.now.as_ref();
             now.and(value.per).map(|per| per.name().to_owned())
         }),
+        risk: pipeline
+            .risk_scores()
+            .iter()
+            .map(|score| score.name.value.clone())
+            .collect(),
         sample: pipeline.customer.sample,
         goal: pipeline.goal.as_ref().map(|goal| GoalMeta {
             objective: Some(word(&goal.objective)),

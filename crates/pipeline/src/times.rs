@@ -1,7 +1,7 @@
 //! Warnings about the times of a source.
 
 use chrono::{DateTime, NaiveDate, TimeDelta};
-use tessera_expr::rel::{Gap, RowCounts};
+use tessera_expr::rel::{Early, Gap, RowCounts};
 use tessera_spec::pipeline::SourceKind;
 use tessera_spec::shown::grouped;
 
@@ -19,9 +19,9 @@ const OLD_DAYS: i64 = 20 * 365;
 /// Unusual runs of days that are named.
 const NAMED: usize = 3;
 
-/// Warns of local times that a clock change skipped, of days without events among days that have some, of events that end long before
-/// `as_of`, and of rows that all are decades old.
-pub(crate) fn warn(outcome: &mut SourceOutcome, as_of: NaiveDate) {
+/// Warns of local times that a clock change skipped, of events far before all others, of days without events among days that have
+/// some, of events that end long before `as_of`, and of rows that all are decades old.
+pub(crate) fn warn(outcome: &mut SourceOutcome, time: Option<&str>, as_of: NaiveDate) {
     let counts = outcome.counts.clone();
     for (column, skipped) in counts.skipped.iter().filter(|(_, rows)| *rows > 0) {
         let note = format!(
@@ -40,6 +40,9 @@ pub(crate) fn warn(outcome: &mut SourceOutcome, as_of: NaiveDate) {
     }
     if outcome.kind != SourceKind::Events {
         return;
+    }
+    if let Some((early, time)) = counts.early.as_ref().zip(time) {
+        outcome.warn(Weight::Meaning, far_before(early, time));
     }
     if let Some(note) = without_rows(&counts) {
         outcome.warn(Weight::Missing, note);
@@ -83,9 +86,33 @@ fn without_rows(counts: &RowCounts) -> Option<String> {
     ))
 }
 
+/// That the first days are far before all others.
+fn far_before(early: &Early, time: &str) -> String {
+    let days = Gap {
+        first_day: early.first_day,
+        last_day: early.last_day,
+    };
+    let next = day(early.next_day);
+    format!(
+        "{} {} of {}, far before all others, which begin on {next}: probably a placeholder for a missing time. First days, tenure and \
+         sums count {}; to reject such rows, add a rule to the contract, such as `check = \"{time} >= '{next}'\"`",
+        grouped(early.rows),
+        if early.rows == 1 {
+            "row is"
+        } else {
+            "rows are"
+        },
+        between(&days),
+        if early.rows == 1 { "it" } else { "them" },
+    )
+}
+
+fn day(day: i32) -> NaiveDate {
+    NaiveDate::default() + TimeDelta::days(day.into())
+}
+
 /// "2026-03-01 to 2026-03-31".
 fn between(gap: &Gap) -> String {
-    let day = |day: i32| NaiveDate::default() + TimeDelta::days(day.into());
     match gap.days() {
         1 => day(gap.first_day).to_string(),
         _ => format!("{} to {}", day(gap.first_day), day(gap.last_day)),

@@ -15,7 +15,7 @@ use crate::customers::{Assigned, AssignedMark, Ruled};
 use crate::error::{PipelineError, needed};
 use crate::gates::{self, Short};
 use crate::held::{self, Held, Served};
-use crate::history::{Evidence, History, HistoryMark};
+use crate::history::{self, Evidence, History, HistoryMark};
 use crate::prepared::Prepared;
 use crate::publish::{self, Tables};
 use crate::stage::{Stage, StageReport};
@@ -49,7 +49,8 @@ fn earlier(
     let Some(mut held) = history.serving(name) else {
         return Err("there is no previous version with this scheme".to_owned());
     };
-    let same = json!(held.scheme.kind) == json!(scheme.kind);
+    let (then, now) = (json!(held.scheme.kind), json!(scheme.kind));
+    let same = then == now || then == history::called_before(now, &scheme.naming);
     let id = learned.map(|known| known.committed.id.as_str());
     if same && (id == applied || !artifacts::learns(scheme)) {
         return Err("the previous version has the same one".to_owned());

@@ -47,7 +47,8 @@ impl Job<'_> {
             counts.newest_micros = every.newest_micros;
         }
         let mut outcome = sources::outcome(&self.engine, &prepared.pipeline, from, rows, counts)?;
-        times::warn(&mut outcome, prepared.as_of);
+        let time = from.0.time.as_ref().map(|time| time.value.as_str());
+        times::warn(&mut outcome, time, prepared.as_of);
         sources::findings_of_the_lake(&prepared.pipeline, from, &mut outcome);
         let case = sources::Case {
             engine: &self.engine,
@@ -58,7 +59,13 @@ impl Job<'_> {
         let judged = sources::judge(&case, &prepared.pipeline, &mut outcome, prepared.as_of);
         self.observer.source(&outcome);
         judged?;
-        sources::one_row_each(&self.engine, from, rows, &mut outcome, found.rows)?;
+        sources::one_row_each(
+            (&self.engine, &prepared.pipeline),
+            from,
+            rows,
+            &mut outcome,
+            found.rows,
+        )?;
         sources::refunds(&self.engine, from.0, rows, &mut outcome)?;
         sources::last_days(&self.engine, from.0, rows, &mut outcome)?;
         sources::never_true(&prepared.pipeline, from.0, &pass.aggregate, &mut outcome);

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::{Array, ArrayRef};
-use serde::Serialize;
+use serde::{Deserialize as _, Serialize};
 use serde_json::{Value, json};
 use tessera_engine::{Budget, PolarsEngine};
 use tessera_expr::Expr;
 use tessera_segments::Fit;
 use tessera_snapshot::{Store, Version};
-use tessera_spec::pipeline::Scheme;
+use tessera_spec::pipeline::{LifecycleLimits, Scheme};
 
 use super::rows::value;
 use super::rules::{Rules, place};
@@ -91,7 +91,10 @@ fn candidates(
     let segments = explained.segments.iter();
     let own = segments.filter(|segment| segment.scheme == scheme);
     let names: Vec<_> = own.map(|of| (of.id, of.name.as_str())).collect();
-    let found = Candidates::new(&assigned.scheme, (rules, &assigned.fit), &schema, &names);
+    let stages = LifecycleLimits::deserialize(&explained.declared["features"]["lifecycle"]);
+    let stages = stages.map_err(|_| "the version does not state the limits of its stages")?;
+    let by = (rules, &assigned.fit);
+    let found = Candidates::new((&assigned.scheme, &stages), by, &schema, &names);
     found.map_err(|untold| untold.to_string())
 }
 
@@ -152,20 +155,25 @@ fn note(explained: &Explained<'_>, candidates: &Candidates, row: usize) -> Optio
     if let Some(note) = candidates.of_centres_note(is_missing) {
         return Some(note);
     }
+    let needed = candidates.needed().unwrap_or_default();
+    let missing = needed.iter().copied().filter(|name| is_missing(name));
+    let missing: Vec<&str> = missing.collect();
+    if !missing.is_empty() {
+        return Some(format!("without a value: {}", missing.join(", ")));
+    }
     if !candidates.untried().is_empty() {
         let untried = candidates.untried().join(", ");
-        return Some(format!(
-            "not tried: {untried}; tried are numbers and texts that the rules compare with constants, no dates and no truth values"
-        ));
+        let why = match needed.is_empty() {
+            true => {
+                "tried are numbers and texts that the rules compare with constants, no dates and no truth values"
+            }
+            false => "only time changes it",
+        };
+        return Some(format!("not tried: {untried}; {why}"));
     }
-    let needed = candidates.needed()?;
-    let missing: Vec<&str> = needed.into_iter().filter(|name| is_missing(name)).collect();
-    Some(match missing.is_empty() {
-        true => {
-            "by the limits of this version; those that are fitted again move with all customers"
-                .to_owned()
-        }
-        false => format!("without a value: {}", missing.join(", ")),
+    (!needed.is_empty()).then(|| {
+        "by the limits of this version; those that are fitted again move with all customers"
+            .to_owned()
     })
 }
 

@@ -66,22 +66,39 @@ pub(crate) fn definitions(prepared: &Prepared) -> Value {
     all
 }
 
+/// Whether a scheme is another one than that of which a version states the hash. A rename that `was` states changes nothing.
+pub(super) fn is_edited(prepared: &Prepared, scheme: &Scheme, then: &Value) -> bool {
+    let is = |hash: String| then.as_str() == Some(hash.as_str());
+    let by_names_before = || of_scheme_called(prepared, scheme, &scheme.naming);
+    !is(of_scheme(prepared, scheme)) && !is(by_names_before())
+}
+
 /// Hash of the definition of a scheme with the schemes that it uses.
-pub(super) fn of_scheme(prepared: &Prepared, scheme: &Scheme) -> String {
+fn of_scheme(prepared: &Prepared, scheme: &Scheme) -> String {
+    of_scheme_called(prepared, scheme, &Naming::default())
+}
+
+/// The same with the names that segments of the scheme had before these renames.
+fn of_scheme_called(prepared: &Prepared, scheme: &Scheme, renamed: &Naming) -> String {
     let used = used_schemes(prepared, scheme);
     let all = prepared.pipeline.schemes.iter();
     let mut schemes: Vec<Scheme> = all
         .filter(|known| used.contains(known.name.value.as_str()))
         .cloned()
         .collect();
-    for known in &mut schemes {
+    schemes.sort_by(|a, b| a.name.value.cmp(&b.name.value));
+    let stated = |mut known: Scheme| {
         // When something is learned again defines nothing, nor does what people call a segment, but where rules read it.
         known.refit = Refit::Always;
-        if known.name.value == scheme.name.value {
-            known.naming = Naming::default();
+        if known.name.value != scheme.name.value {
+            return json!(known);
         }
-    }
-    schemes.sort_by(|a, b| a.name.value.cmp(&b.name.value));
+        known.naming = Naming::default();
+        let mut stated = json!(known);
+        stated["kind"] = called_before(json!(known.kind), renamed);
+        stated
+    };
+    let schemes: Vec<Value> = schemes.into_iter().map(stated).collect();
     let memberships = &prepared.pipeline.memberships;
     // Who stays in a segment is in it for the schemes that read it.
     let held = used.iter().filter(|name| **name != scheme.name.value);
@@ -97,7 +114,8 @@ pub(super) fn of_scheme(prepared: &Prepared, scheme: &Scheme) -> String {
     let name = &scheme.name.value;
     let stay = memberships.min_stay_days.get(name);
     let limits = memberships.hysteresis.get(name);
-    let mut all = vec![json!(schemes), json!(stay), json!(limits)];
+    let limits = called_before(json!(limits), renamed);
+    let mut all = vec![json!(schemes), json!(stay), limits];
     all.extend(
         memberships
             .score_margins
@@ -108,6 +126,25 @@ pub(super) fn of_scheme(prepared: &Prepared, scheme: &Scheme) -> String {
         all.push(held.into());
     }
     digits(&json!(all).to_string())
+}
+
+/// Settings of a scheme with the names that its segments had before they were renamed.
+pub(crate) fn called_before(stated: Value, renamed: &Naming) -> Value {
+    let before = |name: String| renamed.was(&name).map_or(name.clone(), str::to_owned);
+    match stated {
+        Value::String(text) => before(text).into(),
+        Value::Array(values) => {
+            let values = values.into_iter();
+            values.map(|value| called_before(value, renamed)).collect()
+        }
+        Value::Object(entries) => {
+            let entries = entries.into_iter();
+            entries
+                .map(|(name, value)| (before(name), called_before(value, renamed)))
+                .collect()
+        }
+        other => other,
+    }
 }
 
 /// The columns that a scheme reads, who is active, and all that these are made of; none where scores are among them, which may be learned from
@@ -193,7 +230,7 @@ impl Changes {
                 true => then[READ][name] != now[READ][name],
                 false => features,
             };
-            if reads_others || then["schemes"][name] != now["schemes"][name] {
+            if reads_others || is_edited(prepared, scheme, &then["schemes"][name]) {
                 first = first.with(Cause::Definition);
             }
             if changes.is_refitted(prepared, scheme) {

@@ -12,7 +12,7 @@ use tessera_history::{Drift, DriftRow, SchemeBefore, of_counts, of_numbers};
 use tessera_segments::{Assignment, ColumnKind, Customers, LABEL_VALUES, Labels};
 use tessera_spec::pipeline::{Scheme, Score, Unit};
 
-use super::definitions::COLUMNS;
+use super::definitions::{COLUMNS, is_edited};
 use super::{DEFINITIONS, Previous, definitions, read_columns};
 use crate::base;
 use crate::error::PipelineError;
@@ -72,8 +72,8 @@ pub(super) fn rows(
         let mut read = scheme
             .into_iter()
             .flat_map(|scheme| read_columns(prepared, scheme));
-        let edited = known["schemes"][name] != now["schemes"][name]
-            || read.any(|column| redefined.contains(column));
+        let is_edited = |scheme| is_edited(prepared, scheme, &known["schemes"][name]);
+        let edited = scheme.is_none_or(is_edited) || read.any(|column| redefined.contains(column));
         rows.push(row("scheme", name, drift, edited));
     }
     Ok(rows)

@@ -291,7 +291,7 @@ impl History {
         if let Some(place) = segments.position(|segment| segment.name == name) {
             return Some(place);
         }
-        let vacant = self.vacant(prepared, scheme, name)?;
+        let vacant = self.vacant(prepared, (scheme, assignment), name)?;
         let is_taken = |segment: &SegmentInfo| segment.id == vacant.id;
         (!assignment.segments.iter().any(is_taken)).then(|| added(assignment, vacant))
     }

@@ -72,13 +72,13 @@ fn segment_before(previous: &Previous, before: &SchemeBefore, row: u32) -> Optio
     before.segments.get(place as usize).map(|segment| segment.0)
 }
 
-/// The steps from the previous version to this one. `by_pins`: the customers whose pins people took away, and those whom
-/// pins moved in a scheme that this one reads.
+/// The steps from the previous version to this one. `ids`: of the segments that only states between them have. `by_pins`: the customers
+/// whose pins people took away, and those whom pins moved in a scheme that this one reads.
 pub(super) fn moves(
     previous: &Previous,
     before: &SchemeBefore,
     assignment: &Assignment,
-    (replayed, by_pins): (Steps, &BTreeSet<u32>),
+    (replayed, ids, by_pins): (Steps, &BTreeMap<String, i64>, &BTreeSet<u32>),
 ) -> Moves {
     let mut segments: Vec<(i64, String)> = before.segments.clone();
     let mut names: BTreeMap<String, u32> = BTreeMap::new();
@@ -101,8 +101,14 @@ pub(super) fn moves(
         let mut own_places = Vec::with_capacity(own.len());
         for name in own {
             let place = *names.entry(name.clone()).or_insert_with(|| {
-                segments.push((segment_id(&assignment.scheme, &name), name));
-                segments.len() as u32 - 1
+                let own = || segment_id(&assignment.scheme, &name);
+                let id = ids.get(&name).copied().unwrap_or_else(own);
+                let known = segments.iter().position(|known| known.0 == id);
+                let place = known.unwrap_or_else(|| {
+                    segments.push((id, name));
+                    segments.len() - 1
+                });
+                place as u32
             });
             own_places.push(place);
         }

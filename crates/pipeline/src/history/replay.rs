@@ -25,7 +25,7 @@ use super::ids::identify;
 use super::keys::KeyChanges;
 use super::moves::stayed;
 use super::state::{Standing, State, Steps};
-use super::steps::{Attributes, States, began, by_names_now, members};
+use super::steps::{Attributes, States, began, by_names_now, kept, members};
 use crate::artifacts;
 use crate::base;
 use crate::customers::{self, Assigned};
@@ -109,7 +109,8 @@ impl Replay<'_> {
                 continue;
             }
             let assignment = self.assignments.iter().find(|one| one.scheme == name);
-            let before = &by_names_now(before, assignment);
+            let scheme = self.prepared.pipeline.scheme(name);
+            let before = &by_names_now(before, self.ledger, (scheme, assignment));
             let first = first.get(name).filter(|_| changed.contains(name));
             let first = first.map(|state| (first_step(name), state));
             let states = States {
@@ -420,6 +421,12 @@ impl Replay<'_> {
                 Err(error) => return Err(error),
             };
             // Schemes that read this one find in every state whom a pin or a minimum stay keeps where they are.
+            let of = (self.prepared, self.ledger);
+            for (row, segment) in kept(of, previous, (scheme, fitted), standing.as_of) {
+                if let Some(row) = standing.row_of(row) {
+                    made.put(row, &segment);
+                }
+            }
             for (row, segment) in stayed(previous, fitted) {
                 if let Some(row) = standing.row_of(row) {
                     made.put(row, segment);

@@ -3,11 +3,17 @@
 use std::borrow::Cow;
 
 use arrow::array::RecordBatch;
-use tessera_history::{ABSENT, Alignment, Cause, Causes, SchemeBefore};
-use tessera_segments::Assignment;
+use chrono::NaiveDate;
+use tessera_history::{ABSENT, Alignment, Cause, Causes, Ledger, SchemeBefore};
+use tessera_segments::{Assignment, SegmentInfo};
+use tessera_spec::pipeline::Scheme;
 
 use super::Previous;
+use super::ids::name_now;
 use super::state::{State, Steps, place_of};
+use crate::held;
+use crate::prepared::Prepared;
+use crate::sources::epoch_day;
 
 /// The row of this table of the previous version's customers for each customer of either version: closed accounts have one there, but no
 /// segment. `None` where keys are of another type than in the segments.
@@ -20,20 +26,22 @@ pub(super) fn members(previous: &Previous, table: &RecordBatch) -> Option<Vec<u3
     Some(previous.alignment.of_before(&rows, ABSENT))
 }
 
-/// The segments of a scheme in the previous version by the names that they have now: states compare segments by name.
+/// The segments of a scheme in the previous version by the names that they have now, also where nobody is in them any more: states
+/// compare segments by name.
 pub(super) fn by_names_now<'b>(
     before: &'b SchemeBefore,
-    assignment: Option<&Assignment>,
+    ledger: &Ledger,
+    (scheme, assignment): (Option<&Scheme>, Option<&Assignment>),
 ) -> Cow<'b, SchemeBefore> {
     let now = assignment.map_or(&[][..], |assignment| &assignment.segments);
-    let name_now = |(id, before): &(i64, String)| {
+    let own = |(id, before): &(i64, String)| {
         let segment = now.iter().find(|segment| segment.id == *id);
-        segment.map_or(before, |segment| &segment.name).clone()
+        let there = segment.map(|segment| segment.name.as_str());
+        let vacant = || name_now(ledger, scheme?, now, (*id, before));
+        there.or_else(vacant).unwrap_or(before).to_owned()
     };
     let segments = before.segments.iter();
-    let segments: Vec<(i64, String)> = segments
-        .map(|segment| (segment.0, name_now(segment)))
-        .collect();
+    let segments: Vec<(i64, String)> = segments.map(|segment| (segment.0, own(segment))).collect();
     match segments == before.segments {
         true => Cow::Borrowed(before),
         false => Cow::Owned(SchemeBefore {
@@ -41,6 +49,51 @@ pub(super) fn by_names_now<'b>(
             ..before.clone()
         }),
     }
+}
+
+/// The customers of both versions who were held in the segment that they were in, and whom the minimum stay of a scheme keeps there on a
+/// day: what would move them did so before, and their move is put off until the stay is over.
+pub(super) fn kept(
+    (prepared, ledger): (&Prepared, &Ledger),
+    previous: &Previous,
+    (scheme, assignment): (&Scheme, &Assignment),
+    day: NaiveDate,
+) -> Vec<(u32, SegmentInfo)> {
+    let name = &scheme.name.value;
+    let stays = prepared.pipeline.memberships.min_stay_days.get(name);
+    let (Some(&days), Some(before)) = (stays, previous.before.schemes.get(name)) else {
+        return Vec::new();
+    };
+    // An earlier definition holds all customers, for no time.
+    if held::is_held(&previous.version, name) {
+        return Vec::new();
+    }
+    let limits = &prepared.pipeline.features.lifecycle;
+    let called = by_names_now(before, ledger, (Some(scheme), Some(assignment)));
+    let segment_now = |(id, name): &(i64, String)| {
+        let mut there = assignment.segments.iter();
+        let there = there.find(|segment| segment.id == *id).cloned();
+        there.or_else(|| {
+            tessera_segments::vacant(scheme, limits, name).map(|_| SegmentInfo {
+                id: *id,
+                name: name.clone(),
+                rule: None,
+            })
+        })
+    };
+    let segments: Vec<Option<SegmentInfo>> = called.segments.iter().map(segment_now).collect();
+    let day = i64::from(epoch_day(day));
+    let stays = |(old, row): (&u32, u32)| {
+        let old = *before.held.get(old)? as usize;
+        let (segment, entered) = (before.segment_of.get(old)?, before.entered_on.get(old)?);
+        let is_kept = day < i64::from(*entered) + i64::from(days);
+        let segment = segments.get(*segment as usize)?.as_ref();
+        segment
+            .filter(|_| is_kept)
+            .map(|segment| (row, segment.clone()))
+    };
+    let rows = previous.alignment.before.iter().zip(0_u32..);
+    rows.filter_map(stays).collect()
 }
 
 /// The segments of the previous version.

@@ -1,19 +1,19 @@
 //! Segments of a scheme that nobody is in by its rules, so that an assignment lacks them, but into which customers can be put.
 
-use tessera_history::Declared;
-use tessera_segments::{Assignment, SegmentInfo, Vacant, segment_id};
+use tessera_segments::{Assignment, SegmentInfo, Vacant};
 use tessera_spec::pipeline::{Scheme, SchemeInput};
 
 use super::History;
+use super::ids::{beside, name_now};
 use crate::prepared::Prepared;
 
 impl History {
-    /// The segment of that name, with its permanent id, where the scheme has it. The value of a label is one where customers had it
-    /// before, and the scheme assigned by the same label then.
+    /// The segment of that name, with its permanent id, where the scheme has it and the assignment does not. The value of a label is one
+    /// where customers had it before, and the scheme assigned by the same label then.
     pub(super) fn vacant(
         &self,
         prepared: &Prepared,
-        scheme: &Scheme,
+        (scheme, assignment): (&Scheme, &Assignment),
         name: &str,
     ) -> Option<SegmentInfo> {
         let limits = &prepared.pipeline.features.lifecycle;
@@ -21,12 +21,10 @@ impl History {
         if matches!(found, Vacant::Label(_)) && !self.had(scheme, name) {
             return None;
         }
-        let own = scheme.name.value.as_str();
-        let was = scheme.naming.was(name);
-        let first = |segment: &str| segment_id(own, segment);
-        let ids = self.ledger.declare(own, &[Declared { name, was }], first);
+        let names = std::iter::once(name);
+        let ids = beside(&self.ledger, scheme, &assignment.segments, names);
         Some(SegmentInfo {
-            id: *ids.first()?,
+            id: *ids.get(name)?,
             name: name.to_owned(),
             rule: Some(found.rule().to_owned()),
         })
@@ -40,12 +38,9 @@ impl History {
         (scheme, assignment): (&Scheme, &Assignment),
         (id, name): (i64, &str),
     ) -> Option<SegmentInfo> {
-        let mut renamed = scheme.naming.was.iter();
-        let renamed = renamed.find(|(_, was)| was == name);
-        let name = renamed.map_or(name, |(name, _)| name.as_str());
-        let is_there = |segment: &SegmentInfo| segment.name == name;
-        let found = self.vacant(prepared, scheme, name)?;
-        (found.id == id && !assignment.segments.iter().any(is_there)).then_some(found)
+        let renamed = name_now(&self.ledger, scheme, &assignment.segments, (id, name));
+        let found = self.vacant(prepared, (scheme, assignment), renamed.unwrap_or(name))?;
+        (found.id == id).then_some(found)
     }
 
     /// Whether customers had the value of a label, or the one that it is renamed from, in an earlier version.

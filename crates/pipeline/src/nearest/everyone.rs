@@ -47,7 +47,9 @@ pub(crate) fn fill(
         let rules = prepared.rules.get(name).map(Vec::as_slice);
         let segments = assignment.segments.iter();
         let names: Vec<_> = segments.map(|of| (of.id, of.name.as_str())).collect();
-        match Candidates::new(scheme, (rules, &assignment.fit), &table.schema(), &names) {
+        let stages = &prepared.pipeline.features.lifecycle;
+        let by = (rules, &assignment.fit);
+        match Candidates::new((scheme, stages), by, &table.schema(), &names) {
             Ok(candidates) => {
                 read.extend(candidates.columns().map(str::to_owned));
                 asked.push((place, candidates));

@@ -6,6 +6,7 @@ use tessera_engine::{Engine, Outside};
 use tessera_expr::rel::SourceRows;
 use tessera_expr::{Schema, Type};
 use tessera_ingest::Inventory;
+use tessera_spec::Pipeline;
 use tessera_spec::pipeline::{Several, Source, SourceKind};
 use tessera_spec::shown::grouped;
 
@@ -19,7 +20,7 @@ pub(crate) const MOST_OUTSIDE: f64 = 0.01;
 /// Applies the contract's setting for several valid rows of one customer to the rows of an attributes source. `keys` is the
 /// number of keys with a used row.
 pub(crate) fn one_row_each(
-    engine: &dyn Engine,
+    (engine, pipeline): (&dyn Engine, &Pipeline),
     (source, inventory): (&Source, &Inventory),
     rows: &SourceRows,
     outcome: &mut SourceOutcome,
@@ -60,7 +61,7 @@ pub(crate) fn one_row_each(
             name: source.name.value.clone(),
             customers: customers_words(undecided),
             example: places(inventory, &found.example),
-            help: help(source, choice),
+            help: help(pipeline, source, choice),
         });
     }
     if !is_history && found.keys > 0 {
@@ -100,12 +101,14 @@ pub(super) fn types(rows: &SourceRows) -> Schema {
     }
 }
 
-fn help(source: &Source, choice: Several) -> String {
+fn help(pipeline: &Pipeline, source: &Source, choice: Several) -> String {
     let table = format!("[sources.{}.contract]", source.name.value);
     match (&source.time, choice) {
         (Some(time), Several::Newest | Several::First) => format!(
-            "correct the rows, or keep the first of them: `duplicates = {{ unique = [\"{}\", \"{}\"], on_fail = \"drop\" }}` in {table}",
-            source.key.value, time.value
+            "correct the rows, or keep the first of them: `duplicates = {{ unique = [\"{}\", \"{}\"], on_fail = \"drop\" }}` in {table}{}",
+            source.key.value,
+            time.value,
+            of_merged_keys(pipeline, source).unwrap_or_default()
         ),
         (Some(_), Several::Fail) => {
             format!("correct the rows, or use the newest row: `several = \"newest\"` in {table}")
@@ -114,6 +117,18 @@ fn help(source: &Source, choice: Several) -> String {
             "correct the rows, set `time` to the column that says since when a row is valid, or use the first row in the order of files and rows: `several = \"first\"` in {table}"
         ),
     }
+}
+
+/// Where a map replaces keys, repeated rows are those of one key of the files: how to leave out the rows of the keys that it replaces.
+fn of_merged_keys(pipeline: &Pipeline, source: &Source) -> Option<String> {
+    let identity = pipeline.customer.identity.as_ref()?;
+    let (map, to) = (&identity.from.value, &identity.to.value);
+    let (own, old) = (&source.key.value, &pipeline.source(map)?.key.value);
+    Some(format!(
+        "; where they are of two keys that `{map}` makes one customer's, leave those of the replaced key out: \
+         `filter = \"belongs_to is null\"` and `join.{map} = {{ on = {{ {own} = \"{old}\" }}, columns = {{ belongs_to = \"{to}\" }} }}` in [sources.{}]",
+        source.name.value
+    ))
 }
 
 /// "1 customer has", "2 customers have".

@@ -14,6 +14,7 @@ use tessera_expr::rel::RowOutcome;
 use tessera_ingest::Inventory;
 use tessera_spec::pipeline::{Limit, SourceKind};
 
+use super::warned::one_a_line;
 use super::{RuleCount, SourceOutcome, Weight};
 use crate::error::PipelineError;
 
@@ -94,10 +95,7 @@ fn accounts(rows: &[&SourceOutcome]) -> Columns {
         let values = rows.iter().map(|row| value(row));
         Arc::new(values.collect::<Float64Array>())
     };
-    let notes = rows.iter().map(|row| {
-        let notes = row.notes.join("\n");
-        (!notes.is_empty()).then_some(notes)
-    });
+    let notes = rows.iter().map(|row| one_a_line(row.notes.iter()));
     vec![
         (
             "files_passed_over",

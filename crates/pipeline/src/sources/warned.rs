@@ -48,9 +48,18 @@ impl Warnings {
     pub(super) fn lines(&self) -> Option<String> {
         let mut sorted: Vec<&(Weight, String)> = self.0.iter().collect();
         sorted.sort_by_key(|(weight, _)| *weight);
-        let lines: Vec<&str> = sorted.iter().map(|(_, text)| text.as_str()).collect();
-        (!lines.is_empty()).then(|| lines.join("\n"))
+        one_a_line(sorted.into_iter().map(|(_, text)| text))
     }
+}
+
+/// Texts, one a line, also those that quote a condition of several lines; none without texts.
+pub(super) fn one_a_line<'t>(texts: impl Iterator<Item = &'t String>) -> Option<String> {
+    let line = |text: &String| {
+        let parts = text.lines().map(str::trim).filter(|part| !part.is_empty());
+        parts.collect::<Vec<_>>().join(" ")
+    };
+    let lines: Vec<String> = texts.map(line).collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
 }
 
 #[cfg(test)]
@@ -65,11 +74,11 @@ mod tests {
             (Weight::Meaning, "d"),
             (Weight::LeftOut, "b"),
             (Weight::Missing, "a"),
-            (Weight::LeftOut, "c"),
+            (Weight::LeftOut, "c\n  of two lines\n"),
         ] {
             warnings.add(weight, text.to_owned());
         }
-        assert_eq!(warnings.lines().as_deref(), Some("a\nb\nc\nd"));
+        assert_eq!(warnings.lines().as_deref(), Some("a\nb\nc of two lines\nd"));
         assert_eq!(warnings.worst(), Some(Weight::Missing));
         assert_eq!(warnings.count(), 4);
     }

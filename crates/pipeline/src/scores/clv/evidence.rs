@@ -288,8 +288,7 @@ pub(super) fn backtest(
         }
         let predicted = purchases_within(&earlier, &history, horizon)?;
         let result = Backtest::new(&before.x, &predicted, &actual)?;
-        let is_used = rank == 0;
-        let errors = is_used.then(|| errors_of(&earlier, &history, horizon, given));
+        let errors = (rank == 0).then(|| errors_of(&earlier, &history, horizon, given));
         let errors = errors.transpose()?;
         evidence.judged(model, &result, errors.as_ref());
         if let Some(errors) = errors {
@@ -305,23 +304,14 @@ pub(super) fn backtest(
                     epoch_day(fitted_on) > begin,
                 );
             }
-            let estimates = Estimates {
-                probabilities: &silent,
-                kept_apart: &silent,
-                error: errors.p_no_purchase,
-                shared: &errors.shared,
-            };
-            let calibrated = Calibrated::of_estimates(&estimates, &happened);
-            let rows = calibrated.map(|found| found.quality(" of no purchase in the holdout"));
-            evidence.scored.quality.extend(rows.into_iter().flatten());
+            evidence.calibrated(&silent, &errors, &happened);
         }
-        let mut sum = 0.0;
+        let mut happened = 0.0;
         for (window, part) in windows.iter().zip(&held_out) {
-            sum += part.iter().sum::<f64>();
+            happened += part.iter().sum::<f64>();
             let days = holdout(score) - window.offset_days;
-            let ahead = f64::from(days) / unit.days();
-            let total: f64 = purchases_within(&earlier, &history, ahead)?.iter().sum();
-            evidence.tracking(model, days, [sum, total]);
+            let expected = purchases_within(&earlier, &history, f64::from(days) / unit.days())?;
+            evidence.tracking(model, days, [happened, expected.iter().sum()]);
         }
     }
     let naive = naive(&before, unit, horizon);
@@ -526,6 +516,19 @@ impl Evidence<'_> {
             (doubtful || !is_sure).then_some(Threshold::at_most(SURELY_ALIVE)),
             doubtful.then(reason),
         );
+    }
+
+    /// How the probabilities of no purchase in the holdout are calibrated.
+    fn calibrated(&mut self, silent: &[f64], errors: &SharedErrors, happened: &[bool]) {
+        let estimates = Estimates {
+            probabilities: silent,
+            kept_apart: silent,
+            error: errors.p_no_purchase,
+            shared: &errors.shared,
+        };
+        let found = Calibrated::of_estimates(&estimates, happened);
+        let rows = found.map(|found| found.quality(" of no purchase in the holdout"));
+        self.scored.quality.extend(rows.into_iter().flatten());
     }
 
     /// Actual and predicted purchases of so many days.
