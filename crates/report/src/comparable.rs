@@ -11,10 +11,8 @@ use crate::text::printable;
 pub(crate) enum Figure<'a> {
     /// A number of customers.
     Customers,
-    /// A sum or mean of this column.
+    /// A sum or mean of this column, which may be the value of a period.
     Column(&'a str, Measure),
-    /// The sum of the column that is the value, which may be that of a period.
-    Value(&'a str, Measure),
 }
 
 impl Figure<'_> {
@@ -37,7 +35,8 @@ impl Figure<'_> {
             Some(format!("of the unit {}", printable(&then)))
         };
         let period = |column: &str| {
-            let is_same = before.value.as_deref() == Some(column);
+            let is_value = |meta: &ReportMeta| meta.value.as_deref() == Some(column);
+            let is_same = is_value(now) && is_value(before);
             (is_same && now.value_per != before.value_per).then(|| match &before.value_per {
                 Some(per) => format!("per {}", printable(per)),
                 None => "of no period".to_owned(),
@@ -47,9 +46,6 @@ impl Figure<'_> {
         let apart = match self {
             Self::Customers => of_whom(),
             Self::Column(column, measure) => of_whom()
-                .or_else(|| unit(column))
-                .or_else(|| money(measure)),
-            Self::Value(column, measure) => of_whom()
                 .or_else(|| unit(column))
                 .or_else(|| money(measure))
                 .or_else(|| period(column)),
@@ -69,9 +65,7 @@ impl Facts<'_> {
         let before = self.earlier()?;
         let has_it = match figure {
             Figure::Customers => true,
-            Figure::Column(column, _) | Figure::Value(column, _) => {
-                before.customers.has_numbers(column)
-            }
+            Figure::Column(column, _) => before.customers.has_numbers(column),
         };
         match has_it {
             true => self.incomparable(figure),
@@ -104,7 +98,8 @@ mod tests {
 
     #[test]
     fn what_changed_is_said_of_the_figures_that_it_concerns() {
-        let value = Figure::Value("value_now", Measure::Money);
+        // Its sum, or its mean as the KPI.
+        let value = Figure::Column("value_now", Measure::Money);
         let risk = Figure::Column("value_at_risk", Measure::Money);
         let share = Figure::Column("churn_probability", Measure::Percent);
         let all = [Figure::Customers, share, risk, value];

@@ -92,6 +92,9 @@ pub struct ReportMeta {
     /// The period of that value, if it is one of a period: `month`.
     #[serde(default)]
     pub value_per: Option<String>,
+    /// The scores of whose probabilities a stated `risk` of `[value]` is made, in the order in which it names them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub risk: Vec<String>,
     /// The share of the customers that the pipeline draws, where it does not read all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample: Option<f64>,
@@ -118,6 +121,7 @@ impl ReportMeta {
             key: None,
             value: None,
             value_per: None,
+            risk: Vec::new(),
             sample: None,
             goal: None,
             schemes: Vec::new(),

@@ -97,7 +97,7 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
     let raised = raised(facts, key, &shown)?;
     let row = |&i: &usize| {
         let mut row = actions.row(facts, i, personal, most_value, most_risk)?;
-        if let Some(why) = actions.keys[i].and_then(|key| raised.get(&key)) {
+        if let Some(why) = actions.keys[i].and_then(|key| raised.get(&key)?.as_ref()) {
             row.reason = format!("{why}; {}", row.reason);
         }
         Some(row)
@@ -113,30 +113,46 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
     })
 }
 
-/// What raises the probability of loss of these customers most: the first reason of the first score that states one.
+/// What raises the probability of loss of these customers most: the first reason of the first score that states one. Where it is
+/// known of which scores the value at risk is made, of these the first that has reasons for a customer decides: what another one says
+/// is not why this value is at risk. `None` where it lowers the probability.
 fn raised<'a>(
     facts: &Facts<'a>,
     key: &str,
     shown: &BTreeSet<Key<'_>>,
-) -> Result<BTreeMap<Key<'a>, String>, ReportError> {
+) -> Result<BTreeMap<Key<'a>, Option<String>>, ReportError> {
     let mut found = BTreeMap::new();
     let Some(people) = facts.people().filter(|people| people.has(key)) else {
         return Ok(found);
     };
     let keys = keys(people, key)?;
     let columns = people.text_columns();
-    for score in columns
+    let has_reasons = |score: &&str| columns.contains(&format!("{score}{FIRST_REASON}").as_str());
+    let of_risk: Vec<&str> = facts
+        .meta
+        .risk
         .iter()
-        .filter_map(|name| name.strip_suffix(FIRST_REASON))
-    {
+        .map(String::as_str)
+        .filter(has_reasons)
+        .collect();
+    let scores = match of_risk.is_empty() {
+        true => columns
+            .iter()
+            .filter_map(|name| name.strip_suffix(FIRST_REASON))
+            .collect(),
+        false => of_risk.clone(),
+    };
+    for score in scores {
         let reasons = people.text(&format!("{score}{FIRST_REASON}"))?;
         let sides = people.text(&format!("{score}{SIDE}"))?;
         for (row, key) in keys.iter().enumerate() {
             let Some(key) = key.filter(|key| shown.contains(key)) else {
                 continue;
             };
-            if let (Some(reason), Some(RAISES)) = (reasons[row], sides[row]) {
-                let text = || shortened(&printable(reason), LONGEST_TEXT);
+            let Some(reason) = reasons[row] else { continue };
+            let raises = sides[row] == Some(RAISES);
+            if raises || !of_risk.is_empty() {
+                let text = || raises.then(|| shortened(&printable(reason), LONGEST_TEXT));
                 found.entry(key).or_insert_with(text);
             }
         }

@@ -252,7 +252,7 @@ fn value(facts: &Facts<'_>) -> Result<Option<Figure>, ReportError> {
     let mut apart = None;
     if let Some(column) = facts.value_column() {
         (now, before) = sums(facts, column)?;
-        apart = facts.uncompared(Compared::Value(column, facts.value_measure()));
+        apart = facts.uncompared(Compared::Column(column, facts.value_measure()));
         let aggregate = format!("sum({})", sql::column(column));
         let figure = ("value", aggregate.as_str(), "");
         query = Some(over_customers(facts, figure, apart.as_deref()));

@@ -91,7 +91,7 @@ fn worth(facts: &Facts<'_>) -> Option<Worth> {
         label: label.unwrap_or_else(|| words(&column.name)),
         column: Name::new(&column.name).shown,
         doubt: facts
-            .incomparable(Figure::Value(&column.name, Measure::Money))
+            .incomparable(Figure::Column(&column.name, Measure::Money))
             .map(|apart| format!("{apart}, so that sums of both versions are not comparable"))
             .or_else(|| facts.marks.of(&column.name).map(Mark::sentence)),
     })

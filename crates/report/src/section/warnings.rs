@@ -181,18 +181,20 @@ fn sentence(text: &str) -> String {
     printable(text.trim_end_matches('.'))
 }
 
-/// What the numbers of a source say where it has no warnings: versions of earlier programs do not publish them.
+/// What the numbers of a source say beside its warnings, which versions of earlier programs do not publish: these count quarantined rows,
+/// but not dropped ones.
 fn sources(facts: &Facts<'_>) -> Vec<Warning> {
     let warning = |source: &SourceRow| {
-        let rejected = source.quarantined + source.dropped;
+        let is_warned = !source.warnings.is_empty();
+        let quarantined = if is_warned { 0 } else { source.quarantined };
+        let rejected = quarantined + source.dropped;
         let share = rejected as f64 / source.rows.max(1) as f64;
         let text = match source.status.as_deref() {
             _ if !source.adds_up() => {
                 "does not add up: its rows and their outcomes differ".to_owned()
             }
-            _ if !source.warnings.is_empty() => return None,
             // Where no freshness is declared, nothing is known to be wrong.
-            Some(status) if !matches!(status, "ok" | "unjudged") => printable(status),
+            Some(status) if !is_warned && !matches!(status, "ok" | "unjudged") => printable(status),
             _ if share > USUAL_REJECTS => {
                 format!("lost {} rows ({})", count(rejected), percent(share))
             }

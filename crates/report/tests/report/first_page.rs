@@ -157,6 +157,46 @@ fn the_most_at_risk_stand_first() {
     assert!(html.contains("one call") && html.contains("crm-team") && html.contains("R1 F2 M1"));
 }
 
+/// Customer `d` is a subscriber, whose risk is that of `leaving`; of `c` only `churn` knows. What `churn` says of `d` is not why its
+/// value is at risk.
+#[test]
+fn the_reason_is_of_the_score_that_the_value_at_risk_is_made_of() {
+    let reasons = |of_c, of_d| fixture::texts([None, None, of_c, of_d, None, None]);
+    let (raises, silent) = (Some("raises"), Some("no order for 80 days"));
+    let mut input = input();
+    let people = &input.tables["customers"][0];
+    let mut columns: Vec<(String, ArrayRef)> = people
+        .schema()
+        .fields()
+        .iter()
+        .zip(people.columns())
+        .map(|(field, column)| (field.name().clone(), column.clone()))
+        .collect();
+    columns.extend(
+        [
+            ("churn_reason_1", reasons(silent, Some("few orders"))),
+            ("churn_reasons_direction", reasons(raises, raises)),
+            ("leaving_reason_1", reasons(None, Some("5 urgent tickets"))),
+            ("leaving_reasons_direction", reasons(None, raises)),
+        ]
+        .map(|(name, column)| (name.to_owned(), column)),
+    );
+    let people = RecordBatch::try_from_iter(columns).unwrap();
+    input.tables.insert("customers".into(), vec![people]);
+    let shown = |input: &ReportInput| fixture::section(input, "act_on");
+    assert!(
+        shown(&input).contains("few orders"),
+        "it is not known which"
+    );
+    input.meta.risk = vec!["leaving".into(), "churn".into()];
+    let html = shown(&input);
+    assert!(
+        html.contains("5 urgent tickets") && html.contains("no order for 80 days"),
+        "{html}"
+    );
+    assert!(!html.contains("few orders"), "{html}");
+}
+
 #[test]
 fn customers_can_be_left_out() {
     let options = Options {
@@ -199,12 +239,13 @@ fn an_earlier_version_that_is_gone_is_said() {
     assert!(text.contains("The version before cannot be read"), "{text}");
 }
 
-/// A table of the input with one more column.
+/// A table of the input with a column, which takes the place of one of that name.
 fn with_column(input: &mut ReportInput, table: &str, name: &'static str, column: ArrayRef) {
     let batch = input.tables[table][0].clone();
     let schema = batch.schema();
     let fields = schema.fields().iter().map(|field| field.name().clone());
     let columns = fields.zip(batch.columns().iter().cloned());
+    let columns = columns.filter(|(known, _)| known != name);
     let columns = columns.chain([(name.to_owned(), column)]);
     let batch = RecordBatch::try_from_iter(columns).unwrap();
     input.tables.insert(table.to_owned(), vec![batch]);
@@ -246,6 +287,30 @@ fn what_is_in_another_currency_or_period_or_of_a_sample_is_not_compared() {
     let sample = headline(|before| before.meta.sample = Some(0.25));
     assert_eq!(sample.matches("not comparable").count(), 3, "{sample}");
     assert!(!sample.contains("as change"), "{sample}");
+}
+
+/// A KPI that is the value is the mean of what the value is the sum of: of a month, then of a year.
+#[test]
+fn a_kpi_of_another_period_is_not_compared() {
+    let as_kpi = |per: &str| {
+        let mut input = input();
+        let spend = |each: f64| fixture::floats(vec![Some(each); 6]);
+        with_column(&mut input, "customers", "spend_total", spend(100.0));
+        let goal = input.meta.goal.as_mut().unwrap();
+        goal.kpi = "spend_total".to_owned();
+        input.meta.value_per = Some("month".to_owned());
+        let tessera_report::Before::Known(before) = &mut input.before else {
+            panic!("the fixture has a version before");
+        };
+        with_column(before, "customers", "spend_total", spend(90.0));
+        before.meta.value_per = Some(per.to_owned());
+        fixture::section(&input, "headline")
+    };
+    let same = as_kpi("month");
+    assert!(!same.contains("not comparable"), "{same}");
+    let yearly = as_kpi("year");
+    // The KPI and the value.
+    assert_eq!(yearly.matches("not comparable").count(), 2, "{yearly}");
 }
 
 #[test]
@@ -291,6 +356,26 @@ fn sources_with_missing_rows_stand_first_and_all_warnings_are_counted() {
         terminal.contains("accounts: 2 warnings !, the worst: 12 rows are late"),
         "{terminal}"
     );
+}
+
+/// Dropped rows are no warning of a source; they stand on the page whatever else does.
+#[test]
+fn dropped_rows_are_said_beside_other_warnings() {
+    let html = |dropped: i64| {
+        let mut input = input();
+        let warnings = [None, Some("12 rows are late")];
+        with_column(&mut input, "sources", "warnings", fixture::texts(warnings));
+        let worst = fixture::texts([None, Some("meaning")]);
+        with_column(&mut input, "sources", "worst_warning", worst);
+        let rejected = [("dropped", dropped), ("quarantined", 40 - dropped)];
+        for (name, rows) in rejected {
+            let rows = fixture::whole([0, rows]);
+            with_column(&mut input, "sources", name, rows);
+        }
+        fixture::section(&input, "warnings")
+    };
+    assert!(html(40).contains("lost 40 rows (4.0%)"), "{}", html(40));
+    assert!(!html(0).contains("lost"), "{}", html(0));
 }
 
 /// Five warnings are open, and a click shows the others: none is only counted.
