@@ -209,6 +209,8 @@ mod supervised;
 mod survival;
 #[path = "suite/table.rs"]
 mod table;
+#[path = "suite/text_advice.rs"]
+mod text_advice;
 #[path = "suite/text_files.rs"]
 mod text_files;
 #[path = "suite/text_forms.rs"]

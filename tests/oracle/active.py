@@ -3,7 +3,8 @@
 Usage: active.py PIPELINE LAKE VERSION_FOLDER AS_OF      (needs Python 3.11 and duckdb, pyarrow)
 
 For pipelines whose `active` is `tenure_days is null or tenure_days <= N`. Checked are the counts of the base; the size of the
-population of every supervised score over events at `as_of` and at its observation dates, each with the base of that date; members,
+population of every supervised score at `as_of` and at its observation dates, each with the base of that date: whoever has an event
+within the horizon before it, or a running interval; members,
 shares and KPIs of segments over active customers. Exit code 1 on any difference.
 """
 
@@ -50,9 +51,15 @@ def main():
         horizon = days(spec["horizon"])
         models = dict(db.execute(f"select name, value from '{folder}/models.parquet' where score = '{name}' and model = 'population'").fetchall())
         dates = [as_of] + [as_of - timedelta(horizon + back * horizon) for back in range(spec.get("observations", 4))]
+        lost = pipeline["sources"][spec.get("from", "orders")]
         for on in dates:
-            living = db.execute(f"""select count(distinct _key) from {source.table} where _day <= date '{on}'
-                and _day > date '{on - timedelta(horizon)}' and _key not in ({closed(on)})""").fetchone()[0]
+            if lost["kind"] == "intervals":
+                rows = Source(db, "lost", lost, pipeline["timezone"], on).table
+                condition = f"{quoted(lost['until'])} is null"
+            else:
+                rows, condition = source.table, f"_day <= date '{on}' and _day > date '{on - timedelta(horizon)}'"
+            living = db.execute(f"""select count(distinct _key) from {rows} where {condition}
+                and _key not in ({closed(on)})""").fetchone()[0]
             check(f"{name}: could churn on {on}", float(living), models["customers" if on == as_of else f"{on} customers"])
 
     kpi = quoted(pipeline["goal"]["kpi"])

@@ -135,7 +135,7 @@ class Checker:
         expect(found[1] == customer["lifecycle_stage"] and shows(found[2], customer["recency_days"]), "stage or days")
 
     def attribute(self, scheme, customer, reason):
-        found = re.fullmatch(r"(\w+) is (.*?)(, which fewer than .* of the customers have)?", reason)
+        found = re.fullmatch(r"(\w+) is (.*?)(, which fewer than .* of the customers ha(ve|d when the segments were fitted))?", reason)
         expect(found and found[1] == scheme["by"], "not understood")
         expect(shows(found[2], (customer[found[1]] or "").strip() or None), f"{found[1]} is {customer[found[1]]}")
 

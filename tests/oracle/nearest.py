@@ -3,7 +3,8 @@
 PIPELINE is the pipeline file, CUSTOMERS how many are compared. Every column that the rules read is tried with every constant in them and its neighbours, each time by
 evaluating all rules in DuckDB over all customers; tiers by their lowest values in `models`, cells of a grid by the largest value of
 each score among the customers and the cells that `segments` names. Of clusters, whose centres and preparation are in `models`, every
-whole number and a fine grid of other numbers within the values of the customers is tried. The first change in EXPLAINED.json, what `tessera explain --json`
+whole number and a fine grid of other numbers within the values of the customers is tried. Lifecycle stages are decided again for the
+days beside their limits, or the overdue ratio beside its own. The first change in EXPLAINED.json, what `tessera explain --json`
 says of customers, must be that of the column.
 """
 import json
@@ -17,7 +18,8 @@ import numpy
 
 store, wanted = sys.argv[1], int(sys.argv[3])
 with open(sys.argv[2], "rb") as file:
-    declared = tomllib.load(file)["schemes"]
+    pipeline = tomllib.load(file)
+declared = pipeline["schemes"]
 rules = {
     name: {"rules": [(rule["segment"], rule["when"]) for rule in scheme["rules"]], "otherwise": scheme["otherwise"]}
     for name, scheme in declared.items()
@@ -128,6 +130,21 @@ def of_grid(scheme):
                 cell = list(own)
                 cell[place] = digit(place, value)
                 yield customer, (feature, value, limit, cells[tuple(cell)])
+
+
+def of_lifecycle(scheme):
+    stated = pipeline["features"].get("lifecycle", {})
+    if "cadence" in str(stated):
+        column, limits, stages = "overdue_ratio", [1.0, 2.0, 3.0], ["active", "slipping", "at risk", "lapsed"]
+    else:
+        days = [stated.get(name, usual) for name, usual in (("active_days", 30), ("at_risk_days", 90), ("dormant_days", 365))]
+        column, limits, stages = "recency_days", days, ["active", "at risk", "dormant", "churned"]
+    tried = [one for limit in limits for one in beside(limit, columns[column])]
+    for customer, tenure, number in con.execute(f'select "{key}", tenure_days, "{column}" from customers where lifecycle_stage is not null').fetchall():
+        if column == "recency_days" and tenure <= limits[0]:
+            continue  # New, whatever the days since the last activity.
+        for value, limit in tried:
+            yield customer, (column, value, limit, stages[sum(value > one for one in limits)])
 
 
 class Centres:
@@ -257,13 +274,15 @@ for scheme in schemes:
     published = {}
     for customer, segment, by, nearest in con.execute(f'select "{key}", segment, assigned_by, nearest_change from memberships where scheme = ? order by 1 limit {wanted}', [scheme]).fetchall():
         published[customer] = (segment, by, nearest)
-    columns_of[scheme] = {customer: nearest for customer, (_, _, nearest) in published.items()}
+    columns_of[scheme] = {str(customer): nearest for customer, (_, _, nearest) in published.items()}
     if scheme in rules:
         changes = of_rules(scheme)
     elif "quantile" in models[scheme]:
         changes = of_tiers(scheme)
     elif "rfm_grid" in models[scheme]:
         changes = of_grid(scheme)
+    elif "lifecycle" in models[scheme]:
+        changes = of_lifecycle(scheme)
     elif models[scheme] & {"kmeans", "hierarchical"}:
         centres = Centres(scheme)
         for customer, (segment, by, nearest) in published.items():

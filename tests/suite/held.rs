@@ -308,6 +308,60 @@ substantial = {{ min_customers = 5, min_share = 0.1, on_fail = "hold_previous" }
     );
 }
 
+#[test]
+fn a_rename_is_no_other_definition() {
+    let pipeline = |[fresh, was]: [&str; 2]| {
+        format!(
+            r#"
+[schemes.freshness]
+kind = "rules"
+rules = [{{ segment = "{fresh}", when = "recency_days <= 30" }}]
+otherwise = "resting"
+{was}
+
+[gates]
+stable = {{ min_kept = 0.9, on_fail = "hold_previous" }}
+"#
+        )
+    };
+    let seen = |text: &str| {
+        let case = Case::new();
+        case.pipeline(&pipeline(["fresh", ""])).day("2026-02-01");
+        let before = assigned(&case, "freshness").0;
+        // By now the first of both waves is older than 30 days.
+        case.pipeline(text).day("2026-02-15");
+        let quality = case.table("quality");
+        let is_kept = |row: &usize| {
+            let metric = quality.texts("metric")[*row].as_deref() == Some("kept_share");
+            metric && quality.texts("scheme")[*row].as_deref() == Some("freshness")
+        };
+        let kept: Vec<Option<f64>> = (0..quality.rows())
+            .filter(is_kept)
+            .map(|row| quality.floats("value")[row])
+            .collect();
+        let drift = case.table("drift");
+        let schemes = drift.texts("name");
+        let of_scheme = schemes
+            .iter()
+            .position(|name| name.as_deref() == Some("freshness"));
+        let status = drift.texts("status")[of_scheme.unwrap()].clone();
+        let after = assigned(&case, "freshness").0;
+        assert_ne!(before, after);
+        (held(&case, "freshness"), kept, status, after)
+    };
+    let plain = seen(&pipeline(["fresh", ""]));
+    let renamed = seen(&pipeline(["frisch", "was = { frisch = \"fresh\" }"]));
+    let why = plain.0.clone().unwrap();
+    let same = "no earlier definition serves, because the previous version has the same one";
+    assert!(why.starts_with(same), "{why}");
+    assert!(why.contains("segment `fresh` is not stable"), "{why}");
+    let in_both = |found: (Option<String>, _, _, _)| {
+        let why = found.0.unwrap().replace("frisch", "fresh");
+        (why, found.1, found.2, found.3)
+    };
+    assert_eq!(in_both(renamed), in_both(plain));
+}
+
 /// Scheme, cause and number of customers of all moves between segments of the latest version.
 fn moved(case: &Case) -> Vec<[String; 3]> {
     let table = case.table("migrations");

@@ -205,7 +205,7 @@ fn a_common_value_that_is_called_like_the_segment_of_rare_ones_stays_common() {
     let expected = [
         "item is other",
         "item is pear",
-        "item is rare, which fewer than 20% of the customers have",
+        "item is rare, which fewer than 20% of the customers had when the segments were fitted",
     ];
     for day in ["2026-01-31", "2026-02-01"] {
         case.day(day);
@@ -215,6 +215,60 @@ fn a_common_value_that_is_called_like_the_segment_of_rare_ones_stays_common() {
             "{day}"
         );
     }
+}
+
+/// Ninety customers of two hundred have a value that few had when it was looked at what is rare: nothing says that few have it.
+#[test]
+fn what_is_said_of_shares_is_said_of_the_day_of_the_fit() {
+    let more: String = (0..90)
+        .map(|number| format!("c{number},2026-02-03,1,kiwi\n"))
+        .collect();
+    let items = |number: u32| ["kiwi", "pear"][usize::from(!number.is_multiple_of(10))];
+    let case = lake(&format!("{}{more}", january(items)));
+    write(&case, FITTED);
+    case.day("2026-01-31");
+    case.day("2026-02-28");
+    let table = case.table("memberships");
+    let then =
+        "item is kiwi, which fewer than 20% of the customers had when the segments were fitted";
+    let reasons = table.texts("reason").into_iter().flatten();
+    assert_eq!(reasons.filter(|reason| reason == then).count(), 101);
+    let segments = case.table("segments");
+    let rules: Vec<String> = segments.texts("rule").into_iter().flatten().collect();
+    let rule =
+        "item has a value that fewer than 20% of the customers had when the segments were fitted";
+    assert!(rules.iter().any(|known| known == rule), "{rules:?}");
+    // An earlier definition that serves keeps its tiers, which each run would fit.
+    let each_run = FITTED.replace(
+        "tiers = { top = 0.1, mid = 0.5, low = 1.0 }\nrefit = \"never\"",
+        "tiers = { top = 0.1, mid = 0.5, low = 1.0 }",
+    );
+    let gates =
+        "\n[gates]\nstable = { max_psi = 0.1, min_kept = 0.95, on_fail = \"hold_previous\" }\n";
+    let later: String = (0..150)
+        .map(|number| format!("c{number},2026-03-03,1000,pear\n"))
+        .collect();
+    let case = lake(&format!("{}{later}", january(items)));
+    write(&case, &each_run);
+    case.day("2026-01-31");
+    write(&case, &format!("{each_run}{gates}"));
+    case.day("2026-03-31");
+    let table = case.table("memberships");
+    let (schemes, by) = (table.texts("scheme"), table.texts("assigned_by"));
+    let reasons = table.texts("reason");
+    let held: Vec<&str> = (0..table.rows())
+        .filter(|&row| {
+            schemes[row].as_deref() == Some("tier") && by[row].as_deref() == Some("held")
+        })
+        .filter_map(|row| reasons[row].as_deref())
+        .collect();
+    assert_eq!(held.len(), 200);
+    let kept = "when the tiers were fitted, from ";
+    assert!(
+        held.iter().all(|reason| reason.contains(kept)),
+        "{}",
+        held[0]
+    );
 }
 
 #[test]

@@ -165,6 +165,33 @@ fn files_that_are_not_read_are_named_in_check_and_run_and_sidecars_are_not() {
     );
 }
 
+/// A stated format does not read them either.
+#[test]
+fn what_to_do_with_files_of_other_programs_is_said() {
+    let lake = Lake::of(&[("a.csv", "a", 1)]);
+    let others = [
+        ("b.xlsx", "save their sheets as CSV"),
+        ("b.csv.zip", "unpack them"),
+        ("b.avro", "write them as Parquet or CSV"),
+        ("b.csv.bak", "rename them"),
+    ];
+    for (name, _) in others {
+        lake.put(name, b"x");
+    }
+    for stated in ["", "format = \"csv\""] {
+        let said = stderr(&lake.call("check", "lake", stated));
+        for (name, what) in others {
+            assert!(said.contains(name), "{name}\n{said}");
+            let help = format!("if these are data, {what}; otherwise move them out of the lake");
+            assert!(said.contains(&help), "{help}\n{said}");
+        }
+        assert!(!said.contains("set their format"), "{said}");
+    }
+    fs::remove_file(lake.dir.path().join("lake/a.csv")).unwrap();
+    let said = stderr(&lake.call("check", "lake", ""));
+    assert!(said.contains("; if these are data, unpack them"), "{said}");
+}
+
 #[test]
 fn several_formats_are_refused_until_one_is_stated() {
     let lake = Lake::of(&[("a.csv", "a", 1)]);

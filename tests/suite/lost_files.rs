@@ -150,3 +150,39 @@ fn a_sample_is_said_to_be_one_and_compared_with_nothing_else() {
     }
     assert!(!page.contains("▼"), "{page}");
 }
+
+/// One row of a day long before all others, as where a time is missing, or was a test.
+#[test]
+fn a_row_far_before_all_others_hides_no_lost_days() {
+    for (early, is_far) in [
+        ("1900-01-01", true),
+        ("1970-01-01", true),
+        ("2022-12-31", false),
+    ] {
+        let shop = lake("2025-12", |_| true);
+        shop.file(
+            "orders/early.csv",
+            &format!("customer_id,ordered_at,amount\nc1,{early},10\n"),
+        );
+        let told = run(&shop, "2025-12-31");
+        let late = "its newest row is of 2025-11-30, 31 days before 2025-12-31";
+        assert!(told.contains(late), "{early}: {told}");
+        let placeholder = format!(
+            "1 row is of {early}, far before all others, which begin on 2024-01-01: probably a placeholder"
+        );
+        assert_eq!(told.contains(&placeholder), is_far, "{told}");
+        assert!(!is_far || shop.table("sources").ints("gap_days") == [Some(0)]);
+        // The rule that the warning names takes the row out.
+        let rule = "rules = [{ name = \"early\", check = \"ordered_at >= '2024-01-01'\", on_fail = \"quarantine\" }]\n";
+        assert!(
+            !is_far || told.contains("check = \"ordered_at >= '2024-01-01'\""),
+            "{told}"
+        );
+        let contract = format!("{CONTRACT}{rule}");
+        let told = said(&shop.run(&[ORDERS, &contract, RFM], "2025-12-31", &[]), 0);
+        assert!(
+            told.contains(late) && !told.contains("far before"),
+            "{told}"
+        );
+    }
+}

@@ -294,10 +294,7 @@ fn a_merge_in_the_night_of_a_rename_is_all_that_moves_customers() {
     before.adds_up(&merges);
     assert_eq!(
         merges.moves("size"),
-        [
-            "many > - (identity) 1",
-            "many > most (identity or definition) 1"
-        ]
+        ["many > - (identity) 1", "many > most (identity) 1"]
     );
 }
 

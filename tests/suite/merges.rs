@@ -219,6 +219,35 @@ fn several_rows_of_attributes_of_one_customer_are_what_the_contract_says_of_them
     assert_eq!(plans, expected.map(|(key, plan)| (key.to_owned(), plan)));
 }
 
+/// Two accounts of one customer with rows of the same day: what the message says to do about it does it.
+#[test]
+fn equally_new_rows_of_merged_keys_can_be_left_out_as_the_message_says() {
+    let shop = shop("old_id,customer_id\na,b\n");
+    let rows = "customer_id,plan,since\na,pro,2026-10-01\nb,free,2026-10-01\nc,free,2026-10-01\n";
+    shop.file("crm/c.csv", rows);
+    let crm = |more: &str| {
+        format!(
+            "\n[sources.crm]\nkind = \"attributes\"\npath = \"${{lake}}/crm\"\nkey = \"customer_id\"\ntime = \"since\"\n{more}attributes.plan = {{ base = \"firmographic\" }}\n\
+             [sources.crm.contract]\ncolumns = {{ customer_id = \"string\", plan = \"string\", since = \"date\" }}\nmissing_key = \"fail\"\n"
+        )
+    };
+    let parts = [IDENTITY, ORDERS, CONTRACT, MAP, &crm(""), RFM];
+    let told = said(&shop.run(&parts, "2026-10-31", &[]), 3);
+    let [filter, join] = [
+        "filter = \"belongs_to is null\"",
+        "join.merged = { on = { customer_id = \"old_id\" }, columns = { belongs_to = \"customer_id\" } }",
+    ];
+    let advice =
+        format!("leave those of the replaced key out: `{filter}` and `{join}` in [sources.crm]");
+    assert!(told.contains(&advice), "{told}");
+    let advised = crm(&format!("{filter}\n{join}\n"));
+    let parts = [IDENTITY, ORDERS, CONTRACT, MAP, &advised, RFM];
+    said(&shop.run(&parts, "2026-10-31", &[]), 0);
+    let customers = shop.table("customers");
+    let plans = [text("free"), text("free"), None];
+    assert_eq!(customers.texts("plan"), plans);
+}
+
 /// A generator of numbers with a fixed beginning.
 struct Numbers(u64);
 

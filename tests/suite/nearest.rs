@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::oracle::{python, script};
-use crate::program::{json, public_data, run};
+use crate::program::{json, public_data, root, run};
 use crate::table::Table;
 use crate::versions::Case;
 
@@ -52,6 +52,35 @@ fn a_thousand_customers_of_online_retail_have_the_changes_of_an_independent_comp
         0,
     );
     compared(dir.path(), &format!("{path}/online_retail"), pipeline);
+}
+
+/// Stages by cadence.
+#[test]
+fn a_thousand_customers_of_cdnow_have_the_changes_of_an_independent_computation() {
+    let Some(data) = public_data("cdnow") else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().display().to_string();
+    let (lake, out) = (format!("lake={}", data.display()), format!("out={path}"));
+    let text = std::fs::read_to_string(root().join("pipelines/cdnow.toml")).unwrap();
+    let used = r#"["rfm", "lifecycle"]"#;
+    assert!(text.contains(used));
+    // Changes are told of columns that are published.
+    let text = text.replace(used, r#"["rfm", "lifecycle", "overdue_ratio"]"#);
+    let file = dir.path().join("cdnow.toml");
+    std::fs::write(&file, text).unwrap();
+    let pipeline = &file.display().to_string();
+    let to = ["--var", &lake, "--var", &out, "--quiet"];
+    run(
+        &[&["run", pipeline, "--as-of", "1997-09-30"], &to[..]].concat(),
+        0,
+    );
+    compared(dir.path(), &format!("{path}/cdnow"), pipeline);
+    let table = Table::read(&dir.path().join("cdnow/latest/memberships.parquet"));
+    let told = table.texts("nearest_change").into_iter().flatten();
+    let told = told.filter(|told| told.starts_with("overdue_ratio "));
+    assert!(told.count() > CUSTOMERS);
 }
 
 /// The lowest number of the upper tier.

@@ -155,6 +155,8 @@ fn a_refund_after_clusters_were_learned_with_the_logarithm_does_not_end_the_nigh
     let counted =
         "column `spend_total` is below 0 for 1 customer (the smallest is -797), as it was for none";
     assert!(told.contains(counted), "{told}");
+    // It is of this night, not of the day of the fit.
+    assert!(!told.contains(&format!("2026-10-30: {counted}")), "{told}");
     let customers = shop.table("customers");
     let of = |key: &str| {
         let keys = customers.texts("customer_id");

@@ -212,15 +212,13 @@ fn who_can_be_lost_in_another_line_of_business_has_not_left() {
     );
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(
-        told.contains(
-            "customers can be lost by `renewal_survival_probability` and have a future value"
-        ),
+        told.contains("customers can be lost by `leaving_probability` and have a future value"),
         "{told}"
     );
     let latest = dir.path().join("other/demo/latest");
     let customers = Table::read(&latest.join("customers.parquet"));
     let excluded = customers.texts("churn_excluded");
-    let runs = customers.floats("renewal_survival_probability");
+    let runs = customers.floats("leaving_probability");
     let gone =
         |row: &usize| excluded[*row].as_deref() == Some("churned before") && runs[*row].is_none();
     let gone = (0..customers.rows()).filter(gone).count() as i64;

@@ -167,6 +167,13 @@ fn a_second_pipeline_is_refused_unless_both_share_the_store() {
     publish(&first, 0);
     publish(&shared, 0);
     publish(&first, 0);
+    // Its commits say whose the store is, and that both share it.
+    let record = dir.path().join("store/PIPELINES");
+    let written = fs::read(&record).unwrap();
+    fs::remove_file(&record).unwrap();
+    publish(&shared, 0);
+    publish(&first, 0);
+    assert_eq!(fs::read(&record).unwrap(), written);
     // A pipeline that was renamed says so once.
     let dir = tempfile::tempdir().unwrap();
     let file = shop(dir.path());

@@ -70,9 +70,11 @@ impl Table {
         })
     }
 
+    /// The values of a column as text.
     pub(crate) fn texts(&self, name: &str) -> Vec<Option<String>> {
         self.column(name, |column| {
-            column
+            let texts = arrow::compute::cast(column, &arrow::datatypes::DataType::Utf8).unwrap();
+            texts
                 .as_string::<i32>()
                 .iter()
                 .map(|text| text.map(str::to_owned))

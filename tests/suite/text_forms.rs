@@ -10,7 +10,7 @@ use crate::shop::{CONTRACT, ORDERS, RFM, Shop, said};
 use crate::table::Table;
 
 /// A pipeline over `lake`, with these lines in the source and these columns.
-fn pipeline(text: &str, columns: &str) -> String {
+pub(crate) fn pipeline(text: &str, columns: &str) -> String {
     format!(
         r#"
 spec_version = 1
@@ -41,12 +41,12 @@ last_at = {{ from = "orders", agg = "max", of = "at" }}
     )
 }
 
-struct Lake {
+pub(crate) struct Lake {
     dir: TempDir,
 }
 
 impl Lake {
-    fn new(pipeline: &str, files: &[(&str, &[u8])]) -> Self {
+    pub(crate) fn new(pipeline: &str, files: &[(&str, &[u8])]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join("shop.toml"), pipeline).unwrap();
         std::fs::create_dir(dir.path().join("lake")).unwrap();
@@ -67,29 +67,29 @@ impl Lake {
         program.output().unwrap()
     }
 
-    fn run(&self) -> Table {
+    pub(crate) fn run(&self) -> Table {
         let output = self.tessera("run");
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{said}");
         self.table("customers")
     }
 
-    fn table(&self, name: &str) -> Table {
+    pub(crate) fn table(&self, name: &str) -> Table {
         let path = self.dir.path().join("shop/latest");
         Table::read(&path.join(format!("{name}.parquet")))
     }
 
     /// The exit code and messages of `check`.
-    fn check(&self) -> (Option<i32>, String) {
+    pub(crate) fn check(&self) -> (Option<i32>, String) {
         let output = self.tessera("check");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         (output.status.code(), said)
     }
 }
 
-const PLAIN: &str = r#"id = "string", at = "timestamp", amount = "f64""#;
+pub(crate) const PLAIN: &str = r#"id = "string", at = "timestamp", amount = "f64""#;
 
-fn texts(texts: &[&str]) -> Vec<Option<String>> {
+pub(crate) fn texts(texts: &[&str]) -> Vec<Option<String>> {
     texts.iter().map(|text| Some((*text).to_owned())).collect()
 }
 

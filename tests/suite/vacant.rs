@@ -1,6 +1,8 @@
 //! Segments that a scheme has and that nobody is in by its rules: who stays in them or is pinned there, what is expected of them, and
 //! that they are held against the gates. Whether somebody else is in a segment changes none of this.
 
+use std::collections::BTreeSet;
+
 use crate::program::run;
 use crate::versions::{Case, START};
 
@@ -240,4 +242,114 @@ fn a_segment_that_everybody_left_kept_none_of_its_customers() {
         said.contains("segment `new` is not stable: kept_share is 0"),
         "{said}"
     );
+}
+
+/// The ids of a column of a table, without nulls.
+fn ids_in(case: &Case, table: &str, column: &str) -> BTreeSet<i64> {
+    case.table(table)
+        .ints(column)
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// The ids of all segments between which anybody moved are in the ledger.
+fn ledger_has_all(case: &Case) {
+    let ledger = ids_in(case, "segment_ledger", "segment_id");
+    for column in ["from_segment_id", "to_segment_id"] {
+        let moved = ids_in(case, "migrations", column);
+        assert!(moved.is_subset(&ledger), "{moved:?} {ledger:?}");
+    }
+}
+
+#[test]
+fn a_renamed_segment_that_nobody_is_in_any_more_moves_nobody() {
+    let rows = "u,2026-01-10,5,\nu,2026-02-03,5,basic\n";
+    let case = case(rows, "");
+    case.day("2026-01-25");
+    let of_nobody = case.ids()[&("plans".to_owned(), "unknown".to_owned())];
+    let file = case.path("moves.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let by = "by = \"item\"\n";
+    let renamed = "missing = \"none\"\nwas = { none = \"unknown\", noble = \"gold\" }\n";
+    std::fs::write(&file, text.replace(by, &format!("{by}{renamed}"))).unwrap();
+    case.day("2026-02-05");
+    let moves = case.migrations();
+    let of_plans = moves.iter().filter(|row| row.starts_with("plans"));
+    let of_plans: BTreeSet<&str> = of_plans.map(String::as_str).collect();
+    assert_eq!(
+        of_plans.into_iter().collect::<Vec<_>>(),
+        [
+            "plans: gold > basic (activity) 1 90",
+            "plans: unknown > basic (activity) 1 10"
+        ]
+    );
+    ledger_has_all(&case);
+    assert!(ids_in(&case, "migrations", "from_segment_id").contains(&of_nobody));
+}
+
+#[test]
+fn a_segment_that_customers_only_pass_through_has_its_permanent_id() {
+    let case = case("p,2026-01-20,5,basic\np,2026-02-27,5,basic\n", "");
+    case.day("2026-01-25");
+    // Without its new order the customer would be at risk; nobody is.
+    case.day("2026-03-04");
+    let moves = case.migrations();
+    let passed = "stage: new > at risk (ageing) 1 10";
+    assert!(moves.iter().any(|row| row == passed), "{moves:?}");
+    ledger_has_all(&case);
+    let key = ("stage".to_owned(), "at risk".to_owned());
+    assert!(!case.ids().contains_key(&key));
+    case.day("2026-04-10");
+    let id = case.ids()[&key];
+    assert!(ids_in(&case, "segment_ledger", "segment_id").contains(&id));
+}
+
+#[test]
+fn a_label_that_has_the_old_name_of_another_holds_its_customers_too() {
+    let stays = "[memberships]\nmin_stay = { plans = \"60d\" }\n";
+    let case = case("", stays);
+    case.day("2026-01-25");
+    let ids = case.ids();
+    let id = |name: &str| ids[&("plans".to_owned(), name.to_owned())];
+    // What was gold is called basic now, and what was basic is called plain; who had gold has plain since.
+    let renamed = format!("customer_id,ordered_at,amount,item\n{ROWS}");
+    let renamed = renamed.replace("basic", "plain").replace("gold", "basic");
+    case.file("a.csv", &renamed);
+    let was = "[schemes.plans.was]\nbasic = \"gold\"\nplain = \"basic\"\n";
+    set(&case, &format!("{stays}{was}"));
+    case.day("2026-02-05");
+    assert_eq!(place(&case, "plans", "g"), ["basic", "held"]);
+    assert_eq!(place(&case, "plans", "a"), ["plain", "rule"]);
+    let now = case.ids();
+    let now = |name: &str| now[&("plans".to_owned(), name.to_owned())];
+    assert_eq!([now("basic"), now("plain")], [id("gold"), id("basic")]);
+}
+
+/// Who is held in gold until the sixty days are over leaves it by time, whatever else there is to replay: a rename, or a late row that
+/// moves somebody else.
+#[test]
+fn who_leaves_when_a_minimum_stay_is_over_does_so_by_time() {
+    let stays = "[memberships]\nmin_stay = { plans = \"60d\" }\n";
+    let seen = |was: &str, late: &str| {
+        let case = case("", stays);
+        case.day("2026-01-25");
+        case.day("2026-02-05");
+        assert_eq!(place(&case, "plans", "g"), ["gold", "held"]);
+        set(&case, &format!("{stays}{was}"));
+        let header = "customer_id,ordered_at,amount,item\n";
+        case.file("late.csv", &format!("{header}{late}"));
+        case.day("2026-03-26");
+        let moves = case.migrations().into_iter();
+        let of_plans = moves.filter(|row| row.starts_with("plans"));
+        of_plans.collect::<BTreeSet<String>>()
+    };
+    let by_time = "plans: gold > basic (ageing) 1 90".to_owned();
+    let renamed = "[schemes.plans.was]\nnoble = \"gold\"\n";
+    for was in ["", renamed] {
+        assert_eq!(seen(was, ""), BTreeSet::from([by_time.clone()]));
+    }
+    let late = "plans: basic > silver (late_data) 1 25".to_owned();
+    let both = BTreeSet::from([late, by_time]);
+    assert_eq!(seen("", "b,2026-01-03,5,silver\n"), both);
 }

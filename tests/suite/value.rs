@@ -22,7 +22,7 @@ fn value_at_risk_is_probability_times_future_value_and_segments_sum_it() {
     let (clv, residual) = (of("clv"), of("renewal_residual_value"));
     let (purchases, spend) = (of("expected_purchases"), of("expected_spend"));
     let (mrr, total, churn) = (of("mrr_now"), of("spend_total"), of("churn_probability"));
-    let survival = of("renewal_survival_probability");
+    let leaving = of("leaving_probability");
     let worth = WORTH.map(of);
     let mut at_risk = 0;
     for row in 0..customers.rows() {
@@ -34,12 +34,11 @@ fn value_at_risk_is_probability_times_future_value_and_segments_sum_it() {
         assert!(close(worth[0][row].unwrap(), now), "now of row {row}");
         assert!(close(worth[1][row].unwrap(), future), "future of row {row}");
         assert_eq!(worth[2][row], total[row]);
-        // Lost in the shop, or by the end of the subscription.
-        let known = churn[row].is_some() || survival[row].is_some();
-        assert_eq!(worth[3][row].is_some(), known);
-        if let Some(found) = worth[3][row] {
-            let stays = (1.0 - churn[row].unwrap_or(0.0)) * survival[row].unwrap_or(1.0);
-            assert!(close(found, (1.0 - stays) * future), "at risk of row {row}");
+        // Lost by the end of the subscription; who has none, in the shop.
+        let risk = leaving[row].or(churn[row]);
+        assert_eq!(worth[3][row].is_some(), risk.is_some());
+        if let (Some(found), Some(risk)) = (worth[3][row], risk) {
+            assert!(close(found, risk * future), "at risk of row {row}");
             at_risk += 1;
         }
     }
