@@ -3,19 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::versions::{Case, START};
+use crate::versions::Case;
 
 const FITTED: &str = r#"
-[sources.orders]
-kind = "events"
-path = "${lake}"
-key = "customer_id"
-time = "ordered_at"
-
-[sources.orders.contract]
-columns = { customer_id = "string", ordered_at = "date", amount = "f64", item = "string" }
-missing_key = "quarantine"
-
 [features]
 use = ["rfm"]
 item = { from = "orders", agg = "last", of = "item" }
@@ -42,10 +32,6 @@ by = "item"
 min_share = 0.2
 refit = "never"
 "#;
-
-fn write(case: &Case, settings: &str) {
-    std::fs::write(case.path("moves.toml"), format!("{START}{settings}")).unwrap();
-}
 
 /// 200 customers with one order each in January.
 fn january(item: impl Fn(u32) -> &'static str) -> String {
@@ -104,10 +90,10 @@ fn a_rename_moves_nobody_although_the_fit_is_older() {
         .replace("scores = 3", "scores = 3\nwas = { great = \"good\" }");
     let [plain, named] = [FITTED, renamed.as_str()].map(|settings| {
         let case = lake(&rows);
-        write(&case, FITTED);
+        case.pipeline_of_items(FITTED);
         case.day("2026-01-31");
         let first = case.ids();
-        write(&case, settings);
+        case.pipeline_of_items(settings);
         case.day("2026-02-28");
         (segments(&case), first, case.ids())
     });
@@ -154,7 +140,7 @@ fn of_customers_without_a_value_nothing_is_learned() {
         })
         .collect();
     let case = lake(&format!("{}{february}", january(|_| "basic")));
-    write(&case, &settings);
+    case.pipeline_of_items(&settings);
     case.day("2026-01-31");
     let count = |scheme: &str, segment: &str| {
         let found = case.memberships(scheme).into_values();
@@ -185,7 +171,7 @@ fn a_common_value_that_is_called_like_the_segment_of_rare_ones_stays_common() {
         _ => "pear",
     };
     let case = lake(&january(items));
-    write(&case, FITTED);
+    case.pipeline_of_items(FITTED);
     let told = |case: &Case| {
         let table = case.table("memberships");
         let mut reasons: Vec<String> = (0..table.rows())
@@ -225,7 +211,7 @@ fn what_is_said_of_shares_is_said_of_the_day_of_the_fit() {
         .collect();
     let items = |number: u32| ["kiwi", "pear"][usize::from(!number.is_multiple_of(10))];
     let case = lake(&format!("{}{more}", january(items)));
-    write(&case, FITTED);
+    case.pipeline_of_items(FITTED);
     case.day("2026-01-31");
     case.day("2026-02-28");
     let table = case.table("memberships");
@@ -249,9 +235,9 @@ fn what_is_said_of_shares_is_said_of_the_day_of_the_fit() {
         .map(|number| format!("c{number},2026-03-03,1000,pear\n"))
         .collect();
     let case = lake(&format!("{}{later}", january(items)));
-    write(&case, &each_run);
+    case.pipeline_of_items(&each_run);
     case.day("2026-01-31");
-    write(&case, &format!("{each_run}{gates}"));
+    case.pipeline_of_items(&format!("{each_run}{gates}"));
     case.day("2026-03-31");
     let table = case.table("memberships");
     let (schemes, by) = (table.texts("scheme"), table.texts("assigned_by"));
@@ -313,7 +299,7 @@ fn frozen_edges_of_numbers_that_are_defined_in_another_way_say_so() {
         "scores = 3\nrefit = \"never\"",
         "scores = 3\nscore_method = \"frozen\"",
     );
-    write(&case, &frozen);
+    case.pipeline_of_items(&frozen);
     let said = |case: &Case| {
         let quality = case.table("quality");
         let text = |name: &str, row: usize| quality.texts(name)[row].clone().unwrap_or_default();
@@ -326,11 +312,13 @@ fn frozen_edges_of_numbers_that_are_defined_in_another_way_say_so() {
         assert_eq!(said(&case), Vec::<String>::new());
     }
     // Euros become cents.
-    let cents = frozen.replace(
+    let text = std::fs::read_to_string(case.path("moves.toml")).unwrap();
+    let cents = text.replace(
         "time = \"ordered_at\"\n",
         "time = \"ordered_at\"\nderive = { cents = \"amount * 100\" }\namount = \"cents\"\n",
     );
-    write(&case, &cents);
+    assert_ne!(cents, text);
+    std::fs::write(case.path("moves.toml"), cents).unwrap();
     case.day("2026-02-02");
     let found = said(&case);
     assert_eq!(found.len(), 1, "{found:?}");

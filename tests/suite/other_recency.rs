@@ -1,20 +1,14 @@
 //! `recency_days` counts from the orders: a score about the rows of another source does not take it for how long a customer has been away
 //! from that one.
 
-use crate::shop::{CONTRACT, ORDERS, RFM, Shop, said};
+use crate::shop::{CONTRACT, ORDERS, RFM, Shop, random, said};
 
 fn shop() -> Shop {
     let shop = Shop::new();
     let mut orders = "customer_id,ordered_at,amount\n".to_owned();
     let mut visits = "customer_id,visited_at\n".to_owned();
     let start: chrono::NaiveDate = "2025-12-01".parse().unwrap();
-    let mut random = 3_u64;
-    let mut next = |below: u64| {
-        random = random
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        (random >> 33) % below
-    };
+    let mut next = random(3);
     for customer in 0..400 {
         for _ in 0..=next(5) {
             orders += &format!(

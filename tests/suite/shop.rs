@@ -25,6 +25,17 @@ missing_key = "quarantine"
 /// The features of every test.
 pub(crate) const RFM: &str = "[features]\nuse = [\"rfm\"]\n";
 
+/// Numbers below a limit, the same ones for the same seed.
+pub(crate) fn random(seed: u64) -> impl FnMut(u64) -> u64 {
+    let mut state = seed;
+    move |below| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 33) % below
+    }
+}
+
 /// A folder with a lake, a pipeline and its store.
 pub(crate) struct Shop {
     folder: tempfile::TempDir,

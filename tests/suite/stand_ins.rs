@@ -1,19 +1,13 @@
 //! What serves instead of the model that was asked for is marked wherever its numbers are read, and has no interval that states an
 //! exactness it does not have.
 
-use crate::shop::{CONTRACT, ORDERS, RFM, Shop, said};
+use crate::shop::{CONTRACT, ORDERS, RFM, Shop, random, said};
 
 /// Orders of one price, at which nothing shows how customers differ in what they spend.
 fn one_price() -> String {
     let mut rows = "customer_id,ordered_at,amount\n".to_owned();
     let start: chrono::NaiveDate = "2025-01-01".parse().unwrap();
-    let mut random = 7_u64;
-    let mut next = |below: u64| {
-        random = random
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        (random >> 33) % below
-    };
+    let mut next = random(7);
     for customer in 0..400 {
         let mut day = next(120);
         let (gap, stays) = (10 + next(50), 1 + next(4));

@@ -4,19 +4,9 @@
 use std::collections::BTreeSet;
 
 use crate::program::run;
-use crate::versions::{Case, START};
+use crate::versions::Case;
 
 const FEATURES: &str = r#"
-[sources.orders]
-kind = "events"
-path = "${lake}"
-key = "customer_id"
-time = "ordered_at"
-
-[sources.orders.contract]
-columns = { customer_id = "string", ordered_at = "date", amount = "f64", item = "string" }
-missing_key = "quarantine"
-
 [features]
 use = ["rfm", "lifecycle"]
 lifecycle = { active_days = 30, at_risk_days = 60, dormant_days = 400 }
@@ -53,8 +43,7 @@ fn case(more_rows: &str, settings: &str) -> Case {
 }
 
 fn set(case: &Case, settings: &str) {
-    let text = format!("{START}{FEATURES}{settings}");
-    std::fs::write(case.path("moves.toml"), text).unwrap();
+    case.pipeline_of_items(&format!("{FEATURES}{settings}"));
 }
 
 fn attempt(case: &Case, day: &str, code: i32) -> String {

@@ -23,7 +23,7 @@ out = "."
 key = "customer_id"
 "#;
 
-/// Its source and its features.
+/// Its source.
 const ORDERS: &str = r#"
 [sources.orders]
 kind = "events"
@@ -34,9 +34,6 @@ time = "ordered_at"
 [sources.orders.contract]
 columns = { customer_id = "string", ordered_at = "date", amount = "f64" }
 missing_key = "quarantine"
-
-[features]
-use = ["rfm"]
 "#;
 
 /// Rules over days since the last order, and clusters by what was spent.
@@ -77,9 +74,18 @@ impl Case {
     pub(crate) fn pipeline(&self, schemes: &str) -> &Self {
         std::fs::write(
             self.folder.path().join("moves.toml"),
-            format!("{START}{ORDERS}{schemes}"),
+            format!("{START}{ORDERS}\n[features]\nuse = [\"rfm\"]\n{schemes}"),
         )
         .unwrap();
+        self
+    }
+
+    /// A pipeline over orders of one item each; `rest` is what follows the source.
+    pub(crate) fn pipeline_of_items(&self, rest: &str) -> &Self {
+        let columns = r#"amount = "f64""#;
+        let orders = ORDERS.replace(columns, &format!(r#"{columns}, item = "string""#));
+        let text = format!("{START}{orders}{rest}");
+        std::fs::write(self.path("moves.toml"), text).unwrap();
         self
     }
 

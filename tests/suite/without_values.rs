@@ -1,22 +1,10 @@
 //! Scores without values, scores that no test could judge, and KPIs in which nobody differs.
 
-use crate::versions::{Case, START};
+use crate::versions::Case;
 
 const BODY: &str = r#"
 [value]
 future = "coalesce(clv, 0)"
-
-[sources.orders]
-kind = "events"
-path = "${lake}"
-key = "customer_id"
-time = "ordered_at"
-[sources.orders.contract]
-columns = { customer_id = "string", ordered_at = "date", amount = "f64" }
-missing_key = "quarantine"
-
-[features]
-use = ["rfm"]
 
 [scores.v]
 kind = "clv"
@@ -43,7 +31,7 @@ distinguishable = { kpis = ["value_future", "spend_total"] }
 #[test]
 fn what_has_no_values_and_what_could_not_be_judged_say_so() {
     let case = Case::new();
-    std::fs::write(case.path("moves.toml"), format!("{START}{BODY}")).unwrap();
+    case.pipeline(BODY);
     case.day("2026-02-01");
     let features = case.table("features");
     let (names, status) = (features.texts("name"), features.texts("status"));

@@ -292,14 +292,25 @@ impl RenewalFit {
         draws: usize,
         seed: u64,
     ) -> Estimate {
+        let of = |p: &[f64]| (ln_survival(p, age + ahead) - ln_survival(p, age)).exp();
+        self.estimated(of, draws, seed)
+    }
+
+    /// What follows from the parameters, with intervals over `draws` draws of them.
+    pub(super) fn estimated(
+        &self,
+        of: impl Fn(&[f64]) -> f64,
+        draws: usize,
+        seed: u64,
+    ) -> Estimate {
         let theta: Vec<f64> = self.parameters.iter().map(|p| p.ln()).collect();
         let drawn = laplace::draws(&theta, &self.log_covariance, draws, seed).unwrap_or_default();
         let at = |theta: &Vec<f64>| {
             let p: Vec<f64> = theta.iter().map(|t| t.exp()).collect();
-            (ln_survival(&p, age + ahead) - ln_survival(&p, age)).exp()
+            of(&p)
         };
         let mut values: Vec<f64> = drawn.iter().map(at).collect();
-        Estimate::from_draws(self.conditional_survival(age, ahead), &mut values)
+        Estimate::from_draws(of(&self.parameters), &mut values)
     }
 
     /// Retention rate r_t: share of those with t - 1 renewals who make the t-th; `t` >= 1.

@@ -4,7 +4,7 @@
 //! within it, as the survival between whole periods says. So S at the age k + u, 0 <= u < 1, is the mean of S(k) and S(k + u), weighted
 //! with that share and the rest.
 
-use crate::laplace::{self, Estimate};
+use crate::laplace::Estimate;
 use crate::special::GAUSS_16;
 
 use super::age::ContractAge;
@@ -27,14 +27,7 @@ impl RenewalFit {
         draws: usize,
         seed: u64,
     ) -> Estimate {
-        let theta: Vec<f64> = self.parameters.iter().map(|p| p.ln()).collect();
-        let drawn = laplace::draws(&theta, &self.log_covariance, draws, seed).unwrap_or_default();
-        let at = |theta: &Vec<f64>| {
-            let p: Vec<f64> = theta.iter().map(|t| t.exp()).collect();
-            stays(&p, self.at_ends, from, to)
-        };
-        let mut values: Vec<f64> = drawn.iter().map(at).collect();
-        Estimate::from_draws(self.stays(from, to), &mut values)
+        self.estimated(|p| stays(p, self.at_ends, from, to), draws, seed)
     }
 
     /// Expected part of a period, between two parts of it, in which a customer of an age at or before them still has the contract: the
