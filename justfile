@@ -11,6 +11,10 @@ check:
 test:
     cargo test --release --workspace
 
+# The tests over generated cases, with cases that no run has seen.
+fuzz SEED=`date +%s`:
+    PROPTEST_RNG_SEED={{SEED}} cargo test --release --workspace
+
 # Accept changed snapshots and regenerate the JSON Schema.
 bless:
     INSTA_UPDATE=always cargo test --release --workspace --no-fail-fast

@@ -375,14 +375,15 @@ fn call_of_times(function: Function, args: &[Maybe]) -> Maybe {
         Function::Strptime | Function::TryStrptime => {
             assert_eq!(text(&args[1]), Some("%d.%m.%Y"));
             let parts: Vec<&str> = text(&args[0])?.trim().split('.').collect();
-            let number = |part: &str, most: usize| {
-                let shaped = part.len() <= most && part.bytes().all(|b| b.is_ascii_digit());
+            let number = |part: &str, digits: std::ops::RangeInclusive<usize>| {
+                let shaped =
+                    digits.contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
                 shaped.then(|| part.parse::<u32>().ok()).flatten()
             };
             let [d, m, y] = parts.as_slice() else {
                 return None;
             };
-            let (d, m, y) = (number(d, 2)?, number(m, 2)?, number(y, 4)?);
+            let (d, m, y) = (number(d, 1..=2)?, number(m, 1..=2)?, number(y, 4..=4)?);
             let date = NaiveDate::from_ymd_opt(y as i32, m, d)?;
             (date.year() >= 1).then_some(Date(date))
         }
