@@ -4,7 +4,8 @@ PIPELINE is the pipeline file, CUSTOMERS how many are compared. Every column tha
 evaluating all rules in DuckDB over all customers; tiers by their lowest values in `models`, cells of a grid by the largest value of
 each score among the customers and the cells that `segments` names. Of clusters, whose centres and preparation are in `models`, every
 whole number and a fine grid of other numbers within the values of the customers is tried. Lifecycle stages are decided again for the
-days beside their limits, or the overdue ratio beside its own. The first change in EXPLAINED.json, what `tessera explain --json`
+days beside their limits, or the overdue ratio beside its own. Limits of entering and leaving, and margins of scores, decide for every
+distinct value by its rank among all customers, from the segment in which the customer is. The first change in EXPLAINED.json, what `tessera explain --json`
 says of customers, must be that of the column.
 """
 import json
@@ -80,6 +81,91 @@ def of_rules(scheme):
                 yield customer, (column, value, limit, segment)
 
 
+limits = pipeline.get("memberships", {})
+entered, margins = limits.get("hysteresis", {}), limits.get("score_margin", {})
+
+
+def distinct(feature, scheme):
+    """The distinct values of a column, ascending, with how many customers have a lower one and how many have it."""
+    counted = con.execute(f'select "{feature}", count(*) from customers where "{scheme}" is not null and "{feature}" is not null group by 1 order by 1').fetchall()
+    values, counts = [value for value, _ in counted], [count for _, count in counted]
+    below = numpy.cumsum([0, *counts]).tolist()
+    return values, below, counts
+
+
+def changing(values, of):
+    """The places of values from which on something is another than of the value below."""
+    return [place for place in range(1, len(values)) if of[place] != of[place - 1]]
+
+
+def of_tiers_within(scheme):
+    by, tiers = declared[scheme]["by"], list(declared[scheme]["tiers"].items())
+    names = [name for name, _ in tiers]
+    values, below, counts = distinct(by, scheme)
+    total = below[-1]
+
+    def decided(own):
+        """The tier of each value for who is in one."""
+        shares = []
+        for place, (name, share) in enumerate(tiers):
+            of_tier = entered[scheme].get(name, {})
+            shares.append(of_tier.get("exit" if names.index(own) <= place else "enter", share))
+        share_of = [(total - below[at + 1] + counts[at] / 2) / total for at in range(len(values))]
+        return [next(name for name, share in zip(names, shares) if of_value <= share + 1e-9) for of_value in share_of]
+
+    tried = {}
+    for own in names:
+        of = decided(own)
+        found = [(value, limit) for place in changing(values, of) for value, limit in beside(values[place], columns[by])]
+        # A tier reaches down to its lowest value.
+        tried[own] = [(value, limit, of[max(numpy.searchsorted(values, value, "right") - 1, 0)]) for value, limit in found]
+    for customer, segment, number in con.execute(f'select "{key}", "{scheme}", "{by}" from customers where "{scheme}" is not null').fetchall():
+        if number is not None:
+            for value, limit, to in tried[segment]:
+                yield customer, (by, value, limit, to)
+
+
+def of_grid_within(scheme):
+    margin, method = margins[scheme], declared[scheme]["score_method"]
+    features, scores, cells = grid(scheme)
+    most, axes = 5, []
+    assert scores == most
+    for place, feature in enumerate(features):
+        values, below, counts = distinct(feature, scheme)
+        total = below[-1]
+        if method == "quantile":
+            all_values = numpy.repeat(numpy.array(values, dtype=float), counts)
+
+            def of_value(value, shift):
+                steps = numpy.clip(numpy.arange(1, most) / most + shift, 0, 1)
+                bin = int((numpy.quantile(all_values, steps) < value).sum())
+                return most - bin if place == 0 else bin + 1
+
+            edges = numpy.concatenate([numpy.quantile(all_values, numpy.clip(numpy.arange(1, most) / most + shift, 0, 1)) for shift in (0, margin, -margin)])
+            limits = sorted(set(edges.tolist()))
+            triple = lambda value: [of_value(value, shift) for shift in (0, margin, -margin)]
+        else:
+            of = []
+            for at in range(len(values)):
+                worse = total - below[at + 1] if place == 0 else below[at]
+                exact = min(most, 1 + most * (2 * worse + counts[at]) // (2 * total))
+                rank = (2 * worse + counts[at]) / (2 * total)
+                of.append([exact] + [min(most, 1 + int(most * max(rank + by, 0.0))) for by in (-margin, margin)])
+            # A score reaches up to its largest value.
+            limits = [values[place - 1] for place in changing(values, of)]
+            triple = lambda value, values=values, of=of: of[min(int(numpy.searchsorted(values, value, "left")), len(values) - 1)]
+        tried = [(value, limit, triple(value)) for one in limits for value, limit in beside(one, columns[feature])]
+        axes.append((tried, {value: triple(value) for value in values}))
+    picked = ", ".join(f'"{feature}"' for feature in features)
+    for customer, segment, *values in con.execute(f'select "{key}", "{scheme}", {picked} from customers where "{scheme}_r" is not null').fetchall():
+        known = [own[value] for (_, own), value in zip(axes, values)]
+        for place, (tried, _) in enumerate(axes):
+            for value, limit, to in tried:
+                r, f, m = [to if place == axis else known[axis] for axis in range(3)]
+                near = {cells[(a, b, c)] for a in range(min(r), max(r) + 1) for b in range(min(f), max(f) + 1) for c in range(min(m), max(m) + 1)}
+                yield customer, (features[place], value, limit, segment if segment in near else cells[(r[0], f[0], m[0])])
+
+
 def of_tiers(scheme):
     by = con.execute("select text from models where score = ? and name = 'by'", [scheme]).fetchone()[0]
     found = con.execute("select name, value from models where score = ? and name like 'lowest_%'", [scheme]).fetchall()
@@ -95,7 +181,8 @@ def of_tiers(scheme):
                 yield customer, (by, value, limit, tier(value))
 
 
-def of_grid(scheme):
+def grid(scheme):
+    """The features of a grid, its scores, and the segment of each cell."""
     features = [con.execute("select text from models where score = ? and name = ?", [scheme, f"{d}_feature"]).fetchone()[0] for d in ("recency", "frequency", "monetary")]
     scores = int(con.execute("select value from models where score = ? and name = 'scores'", [scheme]).fetchone()[0])
     cells = {}
@@ -103,6 +190,11 @@ def of_grid(scheme):
         if rule.startswith("RFM "):
             cells.update({tuple(int(digit) for digit in cell): segment for cell in rule[4:].split()})
     assert len(cells) == scores**3, "the test reads grids that list their cells"
+    return features, scores, cells
+
+
+def of_grid(scheme):
+    features, scores, cells = grid(scheme)
     ends = [f"{scheme}_r", f"{scheme}_f", f"{scheme}_m"]
     edges = []
     for place, (feature, end) in enumerate(zip(features, ends)):
@@ -268,7 +360,7 @@ rows = {}
 for values in con.execute("from customers").fetchall():
     row = dict(zip(columns, values))
     rows[row[key]] = row
-checked, of_scheme = 0, {}
+checked, of_scheme, held = 0, {}, {}
 columns_of = {}
 for scheme in schemes:
     published = {}
@@ -277,6 +369,10 @@ for scheme in schemes:
     columns_of[scheme] = {str(customer): nearest for customer, (_, _, nearest) in published.items()}
     if scheme in rules:
         changes = of_rules(scheme)
+    elif scheme in entered:
+        changes = of_tiers_within(scheme)
+    elif scheme in margins:
+        changes = of_grid_within(scheme)
     elif "quantile" in models[scheme]:
         changes = of_tiers(scheme)
     elif "rfm_grid" in models[scheme]:
@@ -295,8 +391,10 @@ for scheme in schemes:
         assert all(nearest is None for _, _, nearest in published.values()), scheme
         continue
     best, spreads = {}, {}
+    held[scheme] = sum(by == "held" and nearest is not None for _, by, nearest in published.values())
     for customer, (column, value, limit, segment) in changes:
-        if customer not in published or published[customer][1] in ("pin", "held") or segment == published[customer][0]:
+        # No minimum stay is stated: limits and margins hold customers only where changes are told from.
+        if customer not in published or published[customer][1] == "pin" or segment == published[customer][0]:
             continue
         now = rows[customer][column]
         size = rank = math.inf
@@ -329,4 +427,5 @@ for customer in explained:
         assert column == first(scheme), (customer["customer"], scheme, column)
         agreed += 1
 assert checked > wanted and agreed > wanted, (of_scheme, agreed)
-print(json.dumps({"checked": checked, "by_scheme": of_scheme, "as_explained": agreed}))
+assert all(held[scheme] > 0 for scheme in [*entered, *margins]), held
+print(json.dumps({"checked": checked, "by_scheme": of_scheme, "held": held, "as_explained": agreed}))

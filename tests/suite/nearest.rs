@@ -83,6 +83,62 @@ fn a_thousand_customers_of_cdnow_have_the_changes_of_an_independent_computation(
     assert!(told.count() > CUSTOMERS);
 }
 
+/// What is between the sources and the end of the file.
+const LIMITS: &str = r#"
+[features]
+use = ["rfm"]
+
+[schemes.tier]
+kind  = "quantile"
+by    = "spend_total"
+tiers = { top = 0.05, high = 0.20, mid = 0.50, low = 1.0 }
+
+[schemes.rfm]
+kind         = "rfm_grid"
+grid         = "eleven"
+score_method = "midrank"
+
+[schemes.quintiles]
+kind         = "rfm_grid"
+grid         = "eleven"
+score_method = "quantile"
+
+[memberships]
+score_margin = { rfm = 0.03, quintiles = 0.02 }
+
+[memberships.hysteresis.tier]
+top  = { enter = 0.04, exit = 0.07 }
+high = { exit = 0.25 }
+mid  = { enter = 0.45 }
+"#;
+
+/// Limits of entering and leaving decide by the segment in which the customer is, also of who is held by them.
+#[test]
+fn a_thousand_customers_within_limits_have_the_changes_of_an_independent_computation() {
+    let Some(data) = public_data("cdnow") else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().display().to_string();
+    let (lake, out) = (format!("lake={}", data.display()), format!("out={path}"));
+    let text = std::fs::read_to_string(root().join("pipelines/cdnow.toml")).unwrap();
+    let at = |table: &str| text.find(table).unwrap();
+    let (start, sources) = (
+        &text[..at("[goal]")],
+        &text[at("[customer]")..at("[features]")],
+    );
+    let file = dir.path().join("limits.toml");
+    std::fs::write(&file, format!("{start}{sources}{LIMITS}")).unwrap();
+    let pipeline = &file.display().to_string();
+    for day in ["1997-08-31", "1997-09-30"] {
+        let arguments = [
+            "run", pipeline, "--as-of", day, "--var", &lake, "--var", &out,
+        ];
+        run(&[&arguments[..], &["--quiet"]].concat(), 0);
+    }
+    compared(dir.path(), &format!("{path}/cdnow"), pipeline);
+}
+
 /// The lowest number of the upper tier.
 fn lowest(case: &Case) -> f64 {
     let models = case.table("models");

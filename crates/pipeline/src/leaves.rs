@@ -428,7 +428,7 @@ impl Applied<'_> {
         (places, stay): (&[Option<u32>], &Stay),
         made: &mut Assignment,
     ) -> Result<(), PipelineError> {
-        let Some(limits) = history::Limits::of(prepared, &self.scheme.name.value) else {
+        let Some(limits) = history::Limits::of(&prepared.pipeline.memberships, self.scheme) else {
             return Ok(());
         };
         let segment_before = |place: usize| {

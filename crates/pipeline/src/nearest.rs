@@ -39,9 +39,6 @@ const NONE: u32 = u32::MAX;
 /// The range of what is no number.
 const NO_RANGE: usize = usize::MAX;
 
-/// What is told of schemes with limits of entering and leaving.
-const LIMITED: &str = "limits of entering and leaving decide by where the customer was before";
-
 /// Why there are no changes to try.
 #[derive(Debug)]
 pub(crate) enum Untold {
@@ -91,9 +88,8 @@ enum By {
         places: Vec<Vec<usize>>,
     },
     Limits {
+        /// With the segments that customers may come to.
         cells: Cells,
-        /// Index into `segments` of each segment of the cells.
-        of_cell: Vec<u32>,
         /// By change: the column of the cells, and the range of the value in it.
         ranges: Vec<(usize, usize)>,
     },
@@ -142,11 +138,11 @@ enum Answered<'a> {
 
 impl Candidates {
     /// The changes to try for a scheme: `stages` are the limits of lifecycle stages, `rules` its rules where it has them, `fit` what
-    /// it learned, `schema` the columns of the published customers, `names` the names of its segments by id. The error states why
-    /// there are none.
+    /// it learned, `within` what its limits of entering and leaving decide where it has these, `schema` the columns of the published
+    /// customers, `names` the names of its segments by id. The error states why there are none.
     pub(crate) fn new(
         (scheme, stages): (&Scheme, &LifecycleLimits),
-        (rules, fit): (Option<&[Expr]>, &Fit),
+        (rules, fit, within): (Option<&[Expr]>, &Fit, Option<Cells>),
         schema: &SchemaRef,
         names: &[(i64, &str)],
     ) -> Result<Self, Untold> {
@@ -162,8 +158,9 @@ impl Candidates {
                 Self::of_rules(stated, rules, schema)
             }
             Nearest::Limits(limits) => {
-                let cells = limits(scheme, stages, fit)
-                    .map_err(|error| Untold::Unknown(error.to_string()))?;
+                let alone = || limits(scheme, stages, fit);
+                let cells = within.map_or_else(alone, |within| Ok(Some(within)));
+                let cells = cells.map_err(|error| Untold::Unknown(error.to_string()))?;
                 let cells = cells.ok_or("its limits are not known")?;
                 let mut columns = cells.axes.iter().map(|axis| axis.column.as_str());
                 if let Some(hidden) = columns.find(|name| schema.index_of(name).is_err()) {
@@ -233,7 +230,7 @@ impl Candidates {
     }
 
     fn of_limits(cells: Cells, schema: &SchemaRef) -> Self {
-        let segments = sorted(cells.segments.iter().map(String::as_str));
+        let cells = cells.by_name();
         let of_axes = |by_time: bool| {
             let axes = cells.axes.iter().filter(|axis| axis.by_time == by_time);
             sorted(axes.map(|axis| axis.column.as_str()))
@@ -260,17 +257,12 @@ impl Candidates {
                 }
             }
         }
-        let of_cell = cells.segments.iter().map(|name| index(&segments, name));
         Self {
-            by: By::Limits {
-                of_cell: of_cell.collect(),
-                cells,
-                ranges,
-            },
+            segments: cells.segments.clone(),
+            by: By::Limits { cells, ranges },
             columns,
             limits: numbers_of(&tried),
             tried,
-            segments,
             untried,
         }
     }
@@ -371,8 +363,8 @@ impl Candidates {
 }
 
 impl Answers<'_> {
-    /// The segment that a change leads the customer of a row to.
-    fn segment(&self, place: usize, row: usize) -> u32 {
+    /// The segment that a change leads the customer of a row to, who is in another one.
+    fn segment(&self, place: usize, row: usize, own: u32) -> u32 {
         match (&self.candidates.by, &self.by) {
             (
                 By::Rules {
@@ -387,26 +379,24 @@ impl Answers<'_> {
                 let found = rules.find(|(expr, _)| truths[**expr].value(row));
                 found.map_or(*otherwise, |(_, segment)| *segment)
             }
-            (
-                By::Limits {
-                    cells,
-                    of_cell,
-                    ranges,
-                },
-                Answered::Limits(own),
-            ) => {
+            (By::Limits { cells, ranges }, Answered::Limits(numbers)) => {
                 let (changed, range) = ranges[place];
-                let axes = cells.axes.len();
-                let own = &own[row * axes..(row + 1) * axes];
-                if own.contains(&NO_RANGE) {
-                    return NONE;
-                }
-                let all = own.iter().enumerate();
-                let all = all.map(|(axis, own)| if axis == changed { range } else { *own });
-                let cell = cells.segment(all);
-                cell.map_or(NONE, |segment| of_cell[segment as usize])
+                let found = within(cells, (numbers, row), own, |axis, known| {
+                    if axis == changed { range } else { known }
+                });
+                found.unwrap_or(NONE)
             }
             _ => NONE,
+        }
+    }
+
+    /// Whether the scheme with its limits of entering and leaving keeps the customer of a row where it is.
+    pub(crate) fn keeps(&self, row: usize, own: u32) -> bool {
+        match (&self.candidates.by, &self.by) {
+            (By::Limits { cells, .. }, Answered::Limits(numbers)) => {
+                within(cells, (numbers, row), own, |_, known| known) == Some(own)
+            }
+            _ => false,
         }
     }
 
@@ -425,7 +415,7 @@ impl Answers<'_> {
     }
 
     fn found(&self, place: usize, row: usize, own: u32) -> Option<Found> {
-        let segment = self.segment(place, row);
+        let segment = self.segment(place, row, own);
         let (rank, size) = self.size(place, row);
         let found = Found {
             column: self.candidates.tried[place].0,
@@ -497,7 +487,7 @@ impl Answers<'_> {
     }
 
     /// Index of a segment; none that customers may come to where the scheme does not name it.
-    fn own(&self, segment: &str) -> u32 {
+    pub(crate) fn own(&self, segment: &str) -> u32 {
         let found = self
             .candidates
             .segments
@@ -511,6 +501,22 @@ impl Answers<'_> {
         let number = Some(numbers[row]).filter(|number| !number.is_nan());
         (number, spread.deviation)
     }
+}
+
+/// The segment of the customer of a row who is in one of the segments, by the ranges of its numbers and what is made of each.
+fn within(
+    cells: &Cells,
+    (numbers, row): (&[usize], usize),
+    own: u32,
+    range: impl Fn(usize, usize) -> usize,
+) -> Option<u32> {
+    let axes = cells.axes.len();
+    let numbers = &numbers[row * axes..(row + 1) * axes];
+    if numbers.contains(&NO_RANGE) {
+        return None;
+    }
+    let all = numbers.iter().enumerate();
+    cells.segment(own, all.map(|(axis, known)| range(axis, *known)))
 }
 
 /// How a value is meant, for a customer whose number is less or greater.
@@ -541,14 +547,6 @@ pub(crate) fn difference(to: &Tried, from: Option<f64>) -> Option<f64> {
 
 fn not_published(column: &str, who: &str) -> Untold {
     Untold::Unknown(format!("`{column}`, which {who}, is not published"))
-}
-
-/// Why no change is told in a scheme, whatever its kind.
-pub(crate) fn limited(is_limited: bool) -> Result<(), String> {
-    match is_limited {
-        true => Err(LIMITED.to_owned()),
-        false => Ok(()),
-    }
 }
 
 fn numbers_of(tried: &[(usize, Tried)]) -> Vec<(usize, f64)> {

@@ -18,8 +18,8 @@ use tessera_spec::pipeline::{At, LifecycleLimits, Naming, Refit, Scheme};
 pub use attribute::AttributeScheme;
 pub use kmeans::KmeansScheme;
 pub use lifecycle::{LifecycleScheme, NO_STAGE};
-pub use quantile::{QuantileScheme, Tiers, WithinLimits, within_limits};
-pub use rfm_grid::within_margin;
+pub use quantile::{QuantileScheme, Tiers, WithinLimits, tiers_within, within_limits};
+pub use rfm_grid::{cells_within, within_margin};
 
 use crate::assignment::{Assignment, Extra};
 use crate::customers::Customers;

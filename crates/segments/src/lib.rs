@@ -71,8 +71,8 @@ pub use grid::{CellMap, GridLint, lint};
 pub use kind::{Kind, Learning, Nearest, Vacant};
 pub use kinds::{
     AttributeScheme, KINDS, KmeansScheme, LifecycleScheme, NO_STAGE, QuantileScheme, Tiers,
-    WithinLimits, assign, declared, kind, markdown, restored, syntax, too_few_clusters, vacant,
-    within_limits, within_margin,
+    WithinLimits, assign, cells_within, declared, kind, markdown, restored, syntax, tiers_within,
+    too_few_clusters, vacant, within_limits, within_margin,
 };
 pub use parameter::Parameter;
 pub use profiles::{LABEL_VALUES, OTHER_LABEL, Profile, profiles};

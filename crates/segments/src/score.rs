@@ -1,5 +1,7 @@
 //! From values to scores 1 to k, higher is better.
 
+use std::ops::Range;
+
 use crate::rank::Ranking;
 use crate::rfm::Closed;
 
@@ -22,20 +24,29 @@ pub(crate) const NO_SCORE: u8 = 0;
 /// values are equal they get the middle score. Customers without a value get [`NO_SCORE`]. Integer arithmetic, hence exact.
 pub(crate) fn midrank(ranking: &Ranking, rows: usize, scores: u8, good: Good) -> Vec<u8> {
     let mut out = vec![NO_SCORE; rows];
-    let all = ranking.len() as u64;
     for tie in ranking.ties() {
-        let worse = match good {
-            Good::Large => tie.start,
-            Good::Small => ranking.len() - tie.end,
-        } as u64;
-        let equal = tie.len() as u64;
-        let score = 1 + u64::from(scores) * (2 * worse + equal) / (2 * all);
-        let score = score.min(u64::from(scores)) as u8;
+        let score = midrank_of(&tie, ranking.len(), scores, good);
         for &row in &ranking.rows()[tie] {
             out[row as usize] = score;
         }
     }
     out
+}
+
+/// The score of equal values, of which these are the places among all.
+pub(crate) fn midrank_of(tie: &Range<usize>, all: usize, scores: u8, good: Good) -> u8 {
+    let doubled = doubled_rank(tie, all, good) as u64;
+    let score = 1 + u64::from(scores) * doubled / (2 * all as u64);
+    score.min(u64::from(scores)) as u8
+}
+
+/// Twice the number of worse values, and the number of equal ones.
+pub(crate) fn doubled_rank(tie: &Range<usize>, all: usize, good: Good) -> usize {
+    let worse = match good {
+        Good::Large => tie.start,
+        Good::Small => all - tie.end,
+    };
+    2 * worse + tie.len()
 }
 
 /// Scores by k - 1 ascending edges of the value: the bin is 1 + the number of edges below the value (right-closed:

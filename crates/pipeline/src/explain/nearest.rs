@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use arrow::array::{Array, ArrayRef};
+use arrow::compute::{concat_batches, filter_record_batch, is_not_null};
 use serde::{Deserialize as _, Serialize};
 use serde_json::{Value, json};
 use tessera_engine::{Budget, PolarsEngine};
 use tessera_expr::Expr;
-use tessera_segments::Fit;
+use tessera_segments::{Cells, Customers, Fit};
 use tessera_snapshot::{Store, Version};
-use tessera_spec::pipeline::{LifecycleLimits, Scheme};
+use tessera_spec::pipeline::{LifecycleLimits, Memberships, Scheme, SchemeInput};
 
 use super::rows::value;
 use super::rules::{Rules, place};
@@ -17,10 +18,8 @@ use super::{Explained, SchemeExplained};
 use crate::artifacts;
 use crate::error::PipelineError;
 use crate::held;
-use crate::history::numbers;
-use crate::nearest::{
-    Answers, Candidates, Columns, Found, Spread, Tried, bound, difference, limited,
-};
+use crate::history::{Limits, numbers};
+use crate::nearest::{Answers, Candidates, Columns, Found, Spread, Tried, bound, difference};
 use crate::work::WorkFolder;
 
 /// A change of one column that leads to another segment.
@@ -82,10 +81,8 @@ fn candidates(
     explained: &Explained<'_>,
     scheme: &str,
 ) -> Result<Candidates, String> {
-    let stated = &explained.declared["memberships"];
-    let limits = ["hysteresis", "score_margins"].map(|of| &stated[of][scheme]);
-    limited(limits.iter().any(|limits| !limits.is_null()))?;
     let assigned = assigned(store, explained, scheme)?;
+    let within = within(explained, &assigned.scheme).map_err(|error| error.to_string())?;
     let rules = assigned.rules.as_deref();
     let schema = explained.customers.batch.schema();
     let segments = explained.segments.iter();
@@ -93,9 +90,39 @@ fn candidates(
     let names: Vec<_> = own.map(|of| (of.id, of.name.as_str())).collect();
     let stages = LifecycleLimits::deserialize(&explained.declared["features"]["lifecycle"]);
     let stages = stages.map_err(|_| "the version does not state the limits of its stages")?;
-    let by = (rules, &assigned.fit);
+    let by = (rules, &assigned.fit, within);
     let found = Candidates::new((&assigned.scheme, &stages), by, &schema, &names);
     found.map_err(|untold| untold.to_string())
+}
+
+/// What the limits of entering and leaving of a scheme decide, where it has any and its columns are published.
+fn within(explained: &Explained<'_>, scheme: &Scheme) -> Result<Option<Cells>, PipelineError> {
+    let Ok(memberships) = Memberships::deserialize(&explained.declared["memberships"]) else {
+        return Ok(None);
+    };
+    let Some(limits) = Limits::of(&memberships, scheme) else {
+        return Ok(None);
+    };
+    let shown = explained.customers.batch.schema();
+    let inputs = scheme.kind.settings().inputs();
+    let names: Vec<&str> = inputs.iter().map(SchemeInput::name).collect();
+    if names.iter().any(|name| shown.index_of(name).is_err()) {
+        return Ok(None);
+    }
+    let (key, own) = (shown.field(1).name().as_str(), scheme.name.value.as_str());
+    let wanted = |name: &str| name == key || name == own || names.contains(&name);
+    let batches = explained.version.read_columns("customers", wanted)?;
+    let Some(first) = batches.first() else {
+        return Ok(None);
+    };
+    let all = concat_batches(&first.schema(), &batches)?;
+    let assigned = all
+        .column_by_name(own)
+        .map(|own| is_not_null(own))
+        .transpose()?;
+    let assigned = assigned.map(|assigned| filter_record_batch(&all, &assigned));
+    let customers = Customers::new(assigned.transpose()?.unwrap_or(all))?;
+    Ok(limits.cells(&customers)?)
 }
 
 fn assigned(store: &Store, explained: &Explained<'_>, name: &str) -> Result<Assigned, String> {
@@ -130,12 +157,17 @@ fn of_customers(
     );
     let answers = candidates.answers(asked, (table, &columns), (0, table.num_rows()))?;
     for (key, own) in schemes {
-        if matches!(own.assigned_by.as_str(), "pin" | "held") {
+        let row = explained.customers.of(key)[0];
+        let is_elsewhere = match own.assigned_by.as_str() {
+            "pin" => true,
+            "held" => !answers.keeps(row, answers.own(&own.segment)),
+            _ => false,
+        };
+        if is_elsewhere {
             own.nearest_note =
                 Some("the customer is not where the scheme alone would put it".to_owned());
             continue;
         }
-        let row = explained.customers.of(key)[0];
         let found = answers.all(row, &own.segment);
         let told = found
             .iter()

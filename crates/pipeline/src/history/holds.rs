@@ -7,10 +7,11 @@ use arrow::util::display::array_value_to_string;
 use chrono::NaiveDate;
 use tessera_history::Ledger;
 use tessera_segments::{
-    AssignedBy, Assignment, Customers, Held, Quality, QualityStatus, QuantileScheme, RfmGrid,
-    SegmentError, SegmentInfo, WithinLimits, within_limits, within_margin,
+    AssignedBy, Assignment, Cells, Customers, Held, Quality, QualityStatus, QuantileScheme,
+    RfmGrid, SegmentError, SegmentInfo, WithinLimits, cells_within, tiers_within, within_limits,
+    within_margin,
 };
-use tessera_spec::pipeline::{Scheme, TierLimits};
+use tessera_spec::pipeline::{Memberships, Scheme, TierLimits};
 
 use super::History;
 use crate::error::PipelineError;
@@ -31,11 +32,10 @@ pub(crate) enum Limits<'a> {
 
 impl<'a> Limits<'a> {
     /// The limits of a scheme, if it has any.
-    pub(crate) fn of(prepared: &'a Prepared, scheme: &str) -> Option<Self> {
-        let memberships = &prepared.pipeline.memberships;
-        let kind = &prepared.pipeline.scheme(scheme)?.kind;
-        let tiers = memberships.hysteresis.get(scheme).zip(kind.of());
-        let margin = memberships.score_margins.get(scheme).zip(kind.of());
+    pub(crate) fn of(memberships: &'a Memberships, scheme: &'a Scheme) -> Option<Self> {
+        let (name, kind) = (&scheme.name.value, &scheme.kind);
+        let tiers = memberships.hysteresis.get(name).zip(kind.of());
+        let margin = memberships.score_margins.get(name).zip(kind.of());
         tiers
             .map(|(limits, config)| Self::Tiers(config, limits))
             .or_else(|| margin.map(|(margin, config)| Self::Margin(config, margin.value)))
@@ -58,6 +58,14 @@ impl<'a> Limits<'a> {
             Self::Margin(config, margin) => {
                 within_margin(config, *margin, customers, segment_before)
             }
+        }
+    }
+
+    /// What the limits decide for these customers, by the segment that each is in; `None` where nobody has a number.
+    pub(crate) fn cells(&self, customers: &Customers) -> Result<Option<Cells>, SegmentError> {
+        match self {
+            Self::Tiers(config, limits) => tiers_within(config, limits, customers),
+            Self::Margin(config, margin) => cells_within(config, *margin, customers),
         }
     }
 }
@@ -100,7 +108,9 @@ impl History {
         assignment: &mut Assignment,
     ) -> Result<(), PipelineError> {
         let name = &scheme.name.value;
-        if let Some(held) = self.within(prepared, customers, assignment)? {
+        let limits = Limits::of(&prepared.pipeline.memberships, scheme);
+        if let Some(limits) = limits {
+            let held = self.within(&limits, customers, assignment)?;
             let row = counted("moves_within_limits", held, None);
             assignment.quality.push(row);
         }
@@ -120,19 +130,16 @@ impl History {
     }
 
     /// Who was above or below the border of a tier, or in a segment of a grid, stays there up to its limits; returns how many would be
-    /// in another one, nothing where the scheme has no limits.
+    /// in another one.
     fn within(
         &self,
-        prepared: &Prepared,
+        limits: &Limits<'_>,
         customers: &Customers,
         assignment: &mut Assignment,
-    ) -> Result<Option<u64>, PipelineError> {
-        let scheme = assignment.scheme.as_str();
-        let Some(limits) = Limits::of(prepared, scheme) else {
-            return Ok(None);
-        };
-        let (Some(before), Some(previous)) = (self.scheme_before(scheme), &self.previous) else {
-            return Ok(Some(0));
+    ) -> Result<u64, PipelineError> {
+        let before = self.scheme_before(&assignment.scheme);
+        let (Some(before), Some(previous)) = (before, &self.previous) else {
+            return Ok(0);
         };
         // By the segment of then: the name of the one that continues it.
         let names: Vec<Option<&str>> = before
@@ -166,7 +173,7 @@ impl History {
             assignment.held.insert(row, Held { by, reason });
             assignment.segment_of[at] = place as u32;
         }
-        Ok(Some(count))
+        Ok(count)
     }
 
     /// Who moved into their segment less than so many days ago stays there, also where nobody else is in it; returns how many would

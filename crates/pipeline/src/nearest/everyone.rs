@@ -35,10 +35,7 @@ pub(crate) fn fill(
     let mut read: BTreeSet<String> = BTreeSet::new();
     for (place, assignment) in assigned.assignments().iter().enumerate() {
         let name = &assignment.scheme;
-        let (Some(scheme), false) = (
-            prepared.pipeline.scheme(name),
-            Limits::of(prepared, name).is_some(),
-        ) else {
+        let Some(scheme) = prepared.pipeline.scheme(name) else {
             continue;
         };
         if assignment.assigned_by == AssignedBy::Held {
@@ -48,7 +45,9 @@ pub(crate) fn fill(
         let segments = assignment.segments.iter();
         let names: Vec<_> = segments.map(|of| (of.id, of.name.as_str())).collect();
         let stages = &prepared.pipeline.features.lifecycle;
-        let by = (rules, &assignment.fit);
+        let limits = Limits::of(&prepared.pipeline.memberships, scheme);
+        let within = limits.map(|limits| limits.cells(assigned.customers()));
+        let by = (rules, &assignment.fit, within.transpose()?.flatten());
         match Candidates::new((scheme, stages), by, &table.schema(), &names) {
             Ok(candidates) => {
                 read.extend(candidates.columns().map(str::to_owned));
@@ -91,9 +90,10 @@ fn of_all(
         for row in 0..rows {
             let at = start + row;
             let own = own[assignment.segment_of[at] as usize];
-            let found = match assignment.held.contains_key(&(at as u32)) {
-                true => None,
-                false => answers.nearest(row, own, &mut room),
+            // Only limits of entering and leaving decide by the numbers; pins and minimum stays do not.
+            let found = match assignment.held.get(&(at as u32)) {
+                Some(held) if held.by == AssignedBy::Pin || !answers.keeps(row, own) => None,
+                _ => answers.nearest(row, own, &mut room),
             };
             numbered.push(found.map(|found| answers.told_of(&found, row)));
         }

@@ -106,6 +106,7 @@ fn cells(limits: &LifecycleLimits) -> Cells {
         axes,
         segments: stages(limits).iter().map(|of| (*of).to_owned()).collect(),
         cells,
+        within: BTreeMap::new(),
     }
 }
 

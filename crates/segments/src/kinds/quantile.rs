@@ -17,7 +17,7 @@ use tessera_spec::reader::Reader;
 use tessera_spec::shown::grouped;
 use tessera_spec::{Key, KeyValue, SchemeSyntax};
 
-pub use borders::{WithinLimits, within_limits};
+pub use borders::{WithinLimits, tiers_within, within_limits};
 
 use crate::assignment::{AssignedBy, Assignment, Extra, Reasons, SegmentInfo, Warning, WhyEmpty};
 use crate::cells::{Axis, Cells};
@@ -350,6 +350,7 @@ fn limits(scheme: &Scheme, _: &LifecycleLimits, fit: &Fit) -> Result<Option<Cell
             }],
             segments: rising.map(|tier| config.tiers[tier.1].0.clone()).collect(),
             cells: (0..begins.len() as u32).collect(),
+            within: BTreeMap::new(),
         }
     }))
 }

@@ -27,7 +27,7 @@ use crate::rule_reasons::write_cell;
 use crate::score::{Good, by_edges, midrank, quantile_edges};
 use cells::{GridCells, missing_words};
 
-pub use margin::within_margin;
+pub use margin::{cells_within, within_margin};
 
 /// The name of the form in which it stores what it learned.
 const FORM: &str = "edges";
@@ -175,6 +175,7 @@ fn limits(scheme: &Scheme, _: &LifecycleLimits, fit: &Fit) -> Result<Option<Cell
         axes: edges.features.iter().zip(&edges.edges).map(axis).collect(),
         segments: map.segments().to_vec(),
         cells: cells.collect(),
+        within: BTreeMap::new(),
     }))
 }
 

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{At, Span};
 
 /// `[memberships]`
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Memberships {
     /// Days that a customer stays in a segment of a scheme at least, by scheme.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -31,7 +32,7 @@ pub struct Memberships {
 }
 
 /// Cumulative shares of customers, from the highest, at which customers enter and leave a tier.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct TierLimits {
     /// Where the tier is named.
     #[serde(skip)]
