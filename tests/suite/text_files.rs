@@ -244,6 +244,37 @@ fn records_that_are_none_are_quarantined_with_their_line() {
     }
 }
 
+/// With its quotation marks, wherever in the file it is, so that it can be found there.
+#[test]
+fn a_broken_record_is_kept_as_it_stands_in_the_file() {
+    let forms = |n: usize| {
+        let many = "x".repeat(n * 37 % 4_000);
+        [
+            format!("\"b \"\"{n}\"\"\",\"2026-05-01\",1"),
+            format!("\"\"\"{n}\",\"two\r\nlines {many}\""),
+            format!("b{n},2026-05-01,1,\"{many}\" y"),
+            format!("\"b{n}\",,\"\",x, \"{many}\""),
+        ]
+    };
+    for end in ["\n", "\r\n", "\n\n", "\r"] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut text = format!("\u{feff}id,sent_at,pages,note{end}");
+        let broken: Vec<String> = (0..200).flat_map(forms).collect();
+        for record in &broken {
+            text.push_str(&format!("a,2026-05-01 10:00:00,2,\"x\"{end}{record}{end}"));
+        }
+        let output = outcome(&dir, "broken.csv", text.as_bytes());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let rows = table(&dir, "rejects").texts("row").into_iter().flatten();
+        let record = |row: String| {
+            let row: serde_json::Value = serde_json::from_str(&row).unwrap();
+            row["record"].as_str().unwrap().to_owned()
+        };
+        let kept: Vec<String> = rows.map(record).collect();
+        assert_eq!(kept, broken, "{end:?}");
+    }
+}
+
 /// Damage that makes the rest of a file unreadable fails the run, naming the file and the line.
 #[test]
 fn files_that_cannot_be_read_on_end_the_run() {

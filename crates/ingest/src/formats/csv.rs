@@ -66,6 +66,7 @@ fn read(task: &mut Task<'_>) -> Result<Footer, String> {
                 input,
                 ends: None,
                 last: 0,
+                kept: Vec::new(),
             }),
     };
     let mut record = ByteRecord::new();
@@ -150,7 +151,22 @@ impl Records {
                 "bytes that are invalid in the stated encoding (shown as U+FFFD)".to_owned(),
             );
         }
-        not_utf8(record.as_slice())
+        not_utf8(record.as_slice()).and_then(|_| not_utf8(self.text(record)))
+    }
+
+    /// A record as it stands in the file, with its quotation marks.
+    fn text(&self, record: &ByteRecord) -> &[u8] {
+        let begin = record.position().map_or(0, ::csv::Position::byte);
+        let text = self
+            .reader
+            .get_ref()
+            .between(begin, self.reader.position().byte());
+        // Empty lines before it, and what ends it, are no part of it.
+        let is_end = |byte: &u8| matches!(byte, b'\n' | b'\r');
+        let ends = text.iter().rev().take_while(|byte| is_end(byte)).count();
+        let text = &text[..text.len() - ends];
+        let begins = text.iter().take_while(|byte| is_end(byte)).count();
+        &text[begins..]
     }
 
     fn keep(&mut self, record: &ByteRecord, keeper: &mut Keeper<'_>) {
@@ -161,11 +177,10 @@ impl Records {
             (found != wanted).then(|| format!("{found} fields, but {by} {wanted}"))
         });
         if let Some(problem) = problem {
-            let fields: Vec<&[u8]> = record.iter().collect();
             keeper.broken(&Fault {
                 line,
                 problem: &problem,
-                record: &fields.join(&self.delimiter),
+                record: self.text(record),
             });
             return;
         }
@@ -290,6 +305,8 @@ struct Watched {
     ends: Option<LineEnd>,
     /// The last byte of the piece before.
     last: u8,
+    /// The last bytes that were read, from the beginning of the record that they are of.
+    kept: Vec<u8>,
 }
 
 /// What stands at the end of a line.
@@ -301,6 +318,20 @@ enum LineEnd {
 }
 
 impl Watched {
+    /// Keeps a piece beside what was read of the record in which it begins.
+    fn keep(&mut self, piece: &[u8]) {
+        let of_record = self.quotes.record_bytes().min(self.kept.len());
+        self.kept.drain(..self.kept.len() - of_record);
+        self.kept.extend_from_slice(piece);
+    }
+
+    /// The text between two places; nothing of what is kept no more.
+    fn between(&self, begin: u64, end: u64) -> &[u8] {
+        let first = self.quotes.bytes() - self.kept.len() as u64;
+        let at = |place: u64| (place.saturating_sub(first) as usize).min(self.kept.len());
+        self.kept.get(at(begin)..at(end)).unwrap_or_default()
+    }
+
     fn watch_line_end(&mut self, piece: &[u8]) {
         if let (None, Some(at)) = (self.ends, memchr(b'\n', piece)) {
             let before = at.checked_sub(1).map_or(self.last, |before| piece[before]);
@@ -321,6 +352,7 @@ impl Read for Watched {
         let rest = self.input.rest();
         let length = rest.len().min(buffer.len());
         buffer[..length].copy_from_slice(&rest[..length]);
+        self.keep(&buffer[..length]);
         self.quotes
             .take(&buffer[..length])
             .map_err(io::Error::other)?;

@@ -122,6 +122,16 @@ impl Quotes {
         self.bytes += 1;
     }
 
+    /// Bytes so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Bytes so far of the present record.
+    pub(crate) fn record_bytes(&self) -> usize {
+        (self.bytes - self.record) as usize
+    }
+
     fn too_long(&self) -> String {
         let limit = MAX_RECORD_BYTES >> 20;
         if self.place == Place::Quoted {
