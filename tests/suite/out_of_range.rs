@@ -141,6 +141,88 @@ fn milliseconds_of_the_year_200000_and_days_beyond_9999_are_broken() {
     );
 }
 
+/// The times of the rejected rows, as `rejects` shows them.
+fn shown(dir: &Path) -> Vec<String> {
+    let rejects = Table::read(&dir.join("store/latest/rejects.parquet"));
+    let rows = rejects.texts("row").into_iter().flatten();
+    let time = |row: String| {
+        let row: serde_json::Value = serde_json::from_str(&row).unwrap();
+        row["t"].as_str().unwrap_or("null").to_owned()
+    };
+    rows.map(time).collect()
+}
+
+/// The reader sees what stands in the file, also where files count in different units.
+#[test]
+fn times_that_cannot_be_represented_are_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = pipeline(dir.path());
+    let millis = vec![1_790_000_000_000, i64::MAX, 253_402_300_800_000];
+    write(
+        dir.path(),
+        Arc::new(TimestampMillisecondArray::from(millis)),
+    );
+    let micros = vec![i64::MIN, -62_135_596_800_000_001];
+    let micros: ArrayRef = Arc::new(TimestampMicrosecondArray::from(micros));
+    write_as(dir.path(), "b.parquet", micros);
+    outcome(dir.path(), &file);
+    assert_eq!(
+        shown(dir.path()),
+        [
+            "9223372036854775807 ms",
+            "+10000-01-01 00:00:00",
+            "-9223372036854775808 µs",
+            "0000-12-31 23:59:59.999999",
+        ]
+    );
+    let rules = Table::read(&dir.path().join("store/latest/reject_rules.parquet"));
+    assert_eq!(
+        rules.texts("example"),
+        [Some("9223372036854775807 ms".to_owned())]
+    );
+    fs::remove_dir_all(dir.path().join("store")).unwrap();
+    fs::remove_file(dir.path().join("lake/b.parquet")).unwrap();
+    let days = vec![20_000, 2_932_897, i32::MAX, -719_163];
+    write(dir.path(), Arc::new(Date32Array::from(days)));
+    outcome(dir.path(), &file);
+    let days = ["+10000-01-01", "2147483647 days", "0000-12-31"];
+    assert_eq!(shown(dir.path()), days);
+}
+
+/// Times declared as days: those that cannot be represented end no run, and the warning says what to declare, which works.
+#[test]
+fn times_of_day_that_are_declared_as_days_have_a_remedy() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = pipeline(dir.path());
+    // Midnight of 2026-09-21 in Paris, which is two hours before that in UTC, and the afternoon.
+    let times = vec![1_789_941_600_000, 1_790_000_000_000, i64::MAX];
+    write(dir.path(), Arc::new(TimestampMillisecondArray::from(times)));
+    let plain = fs::read_to_string(&file).unwrap();
+    let declared = |ty: &str, derive: &str| {
+        let contract = "contract = { missing_key = \"fail\"";
+        let columns = format!("{derive}{contract}, columns = {{ t = \"{ty}\" }}");
+        fs::write(&file, plain.replace(contract, &columns)).unwrap();
+        let said = run(&["run", &file, "--as-of", "2026-10-31"], 0);
+        let customers = Table::read(&dir.path().join("store/latest/customers.parquet"));
+        let said = String::from_utf8(said.stderr).unwrap();
+        (said, customers.floats("spend_total"))
+    };
+    let (said, spend) = declared("date", "");
+    assert_eq!(spend, [Some(1.0)]);
+    assert_eq!(
+        shown(dir.path()),
+        ["2026-09-21 14:13:20.000", "9223372036854775807 ms"]
+    );
+    let derive = "derive = { t = \"cast(t as date)\" }";
+    let advice = format!(
+        "declare `t` as \"timestamp\" in the contract, and take its day, where that is meant, with `{derive}`"
+    );
+    assert!(said.contains(&advice), "{said}");
+    let (said, spend) = declared("timestamp", &format!("{derive}\n"));
+    assert_eq!(spend, [Some(3.0)]);
+    assert!(!said.contains("the files hold times"), "{said}");
+}
+
 fn write(dir: &Path, times: ArrayRef) {
     write_as(dir, "a.parquet", times);
 }

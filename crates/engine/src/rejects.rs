@@ -1,5 +1,6 @@
 //! The rows that rules rejected, each with its file, position, content and the value that the rule rejected.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +16,9 @@ use crate::column::col;
 use crate::duplicates::Duplicates;
 use crate::error::EngineError;
 use crate::narrow::{Narrowing, each_file};
-use crate::scan::{PRUNED, ROW, each_window, in_file, is_converted, raw_name};
+use crate::scan::{
+    PRUNED, ROW, beyond_name, each_window, in_file, is_converted, raw_name, shows_beyond,
+};
 
 const STATUS: &str = "__status";
 const COUNT: &str = "__count";
@@ -340,8 +343,7 @@ fn found_values(
 ) -> Result<Option<Found>, EngineError> {
     let mut found = Vec::with_capacity(columns.len());
     for name in columns {
-        let value = json_value(&frame.column(name)?.get(row)?);
-        let (text, masked) = match value {
+        let (text, masked) = match value_of(frame, row, name)? {
             serde_json::Value::String(text) => {
                 let masked = masked(&text);
                 (text, masked)
@@ -381,11 +383,11 @@ fn listed<'a>(values: impl Iterator<Item = (&'a String, &'a String)>) -> String 
 
 /// Position, status, and every column of the file; texts as they stand there.
 fn content(rows: &SourceRows) -> Vec<Expr> {
-    let columns = rows
-        .scan
-        .columns
-        .iter()
-        .filter(|c| c.stored != Stored::HivePath)
+    let columns = rows.scan.columns.iter();
+    let columns = columns.filter(|c| c.stored != Stored::HivePath);
+    let beyond = columns.clone().filter(|c| shows_beyond(c));
+    let beyond = beyond.map(|c| col(beyond_name(&c.name)));
+    let columns = columns
         .map(|c| {
             if is_converted(c) {
                 let value = col(c.name.as_str()).cast(DataType::String);
@@ -393,7 +395,8 @@ fn content(rows: &SourceRows) -> Vec<Expr> {
             } else {
                 in_file(&rows.scan, &c.name).alias(c.name.as_str())
             }
-        });
+        })
+        .chain(beyond);
     let fault = (rows.scan.format == ScanFormat::Text).then(|| col(FAULT));
     let own = [col(ROW), col(STATUS)].into_iter().chain(fault);
     own.chain(columns).collect()
@@ -419,14 +422,23 @@ fn json(frame: &DataFrame, row: usize) -> Result<String, EngineError> {
         return Ok(fault);
     }
     let mut object = serde_json::Map::new();
-    for column in frame
-        .columns()
-        .iter()
-        .filter(|c| ![ROW, STATUS, FAULT].contains(&c.name().as_str()))
-    {
-        object.insert(column.name().to_string(), json_value(&column.get(row)?));
+    let names = frame.get_column_names();
+    let beyond: BTreeSet<String> = names.iter().map(|name| beyond_name(name)).collect();
+    for name in names {
+        if ![ROW, STATUS, FAULT].contains(&name.as_str()) && !beyond.contains(name.as_str()) {
+            object.insert(name.to_string(), value_of(frame, row, name)?);
+        }
     }
     Ok(serde_json::Value::Object(object).to_string())
+}
+
+/// What the file holds of a column, also where it is a time that cannot be represented.
+fn value_of(frame: &DataFrame, row: usize, name: &str) -> Result<serde_json::Value, EngineError> {
+    let value = json_value(&frame.column(name)?.get(row)?);
+    Ok(match frame.column(&beyond_name(name)) {
+        Ok(beyond) if value.is_null() => json_value(&beyond.get(row)?),
+        _ => value,
+    })
 }
 
 fn json_value(value: &AnyValue<'_>) -> serde_json::Value {

@@ -28,7 +28,7 @@ use crate::join::with_joined;
 use crate::lake::{Piece, Side};
 use crate::lower::{lower, reads_skipped};
 use crate::types::polars_type;
-use convert::{codes, no_number, normalised, raw};
+use convert::{beyond, codes, no_number, normalised, raw};
 use path_values::path_columns;
 use skipped::skipped_name;
 pub(crate) use skipped::skipped_times;
@@ -298,6 +298,9 @@ fn same_columns(scan: &Scan, row_numbers: bool) -> Vec<Expr> {
         if is_converted(column) {
             names.push(raw_name(&column.name));
         }
+        if shows_beyond(column) {
+            names.push(beyond_name(&column.name));
+        }
     }
     names.iter().map(|name| col(name.as_str())).collect()
 }
@@ -325,6 +328,7 @@ fn group_rows(
         let common = common.get(column.name.as_str()).copied();
         made.extend(codes(column, common.unwrap_or(column)));
         made.extend(no_number(column));
+        made.extend(beyond(scan, column, common.unwrap_or(column)));
         made.extend(raw(scan, column));
         made.extend(normalised(scan, column));
     }
@@ -343,6 +347,9 @@ fn group_rows(
         }
         if is_converted(column) {
             made.push(null(DataType::String, &raw_name(&column.name)));
+        }
+        if shows_beyond(column) {
+            made.push(null(DataType::String, &beyond_name(&column.name)));
         }
     }
     frame.with_columns(made)
@@ -393,6 +400,16 @@ pub(crate) fn in_file(scan: &Scan, name: &str) -> Expr {
 pub(crate) fn broken_time(scan: &Scan, column: &ScanColumn) -> Expr {
     let stored = col(code_name(&column.name)).is_not_null();
     stored.and(in_file(scan, &column.name).is_null())
+}
+
+/// Name of the column with the text of days and times that cannot be represented; there where [`shows_beyond`] says so.
+pub(crate) fn beyond_name(name: &str) -> String {
+    format!("{RAW}beyond_{name}")
+}
+
+/// Whether a column may hold days or times that cannot be represented, and has no [`raw_name`] that shows them.
+pub(crate) fn shows_beyond(column: &ScanColumn) -> bool {
+    is_time(column) && !is_converted(column)
 }
 
 /// Name of the column that is true where a file holds a float that is NaN or infinite, so that it is read as null.

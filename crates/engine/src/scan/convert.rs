@@ -1,14 +1,15 @@
 //! Columns from the form in which files hold them to the types of the expression language.
 
+use chrono::{DateTime, NaiveDate};
 use polars::prelude::*;
 use tessera_expr::Type;
 use tessera_expr::rel::{Scan, ScanColumn, Stored};
 
 use super::local::local_time;
 use super::texts::{from_epoch, from_text, raw_name, raw_texts};
-use super::{code_name, is_told_apart_raw, no_number_name};
+use super::{beyond_name, code_name, is_told_apart_raw, no_number_name, shows_beyond};
 use crate::column::col;
-use crate::lower::{days_in_range, finite, from_decimal, whole_number, widened};
+use crate::lower::{days_in_range, finite, from_decimal, unary, whole_number, widened};
 use crate::types::polars_type;
 
 /// The largest integer up to which every integer is a float of its own.
@@ -148,11 +149,76 @@ pub(super) fn raw(scan: &Scan, column: &ScanColumn) -> Option<Expr> {
         Stored::Bytes => bytes_text(value.clone(), |bytes| {
             Some(String::from_utf8_lossy(bytes).into_owned())
         }),
+        Stored::Timestamp { ref zone, .. } => {
+            let inside = local_time(scan, value.clone(), zone.is_some()).is_not_null();
+            let time = when(inside).then(value.clone()).otherwise(lit(NULL));
+            coalesce(&[time.cast(DataType::String), outside_years(scan, column)?])
+        }
         _ => value.clone().cast(DataType::String),
     };
     let made = normalised(scan, column)?;
     let broken = value.is_not_null().and(made.is_null());
     Some(when(broken).then(shown).otherwise(lit(NULL)).alias(raw))
+}
+
+/// What the files hold of a column of days or times where it has none that can be represented. None for other columns.
+pub(super) fn beyond(scan: &Scan, column: &ScanColumn, common: &ScanColumn) -> Option<Expr> {
+    if !shows_beyond(common) {
+        return None;
+    }
+    let nothing = || lit(NULL).cast(DataType::String);
+    let text = outside_years(scan, column).unwrap_or_else(nothing);
+    Some(text.alias(beyond_name(&column.name)))
+}
+
+/// The text of days and times outside the years 1 to 9999; null for others. None for columns of something else.
+fn outside_years(scan: &Scan, column: &ScanColumn) -> Option<Expr> {
+    let value = col(column.name.as_str());
+    let (per_second, made) = match &column.stored {
+        Stored::Date => (None, days_in_range(value.clone())),
+        Stored::DateMillis => (
+            Some(1_000),
+            days_in_range(value.clone().cast(DataType::Date)),
+        ),
+        Stored::Timestamp {
+            ticks_per_second,
+            zone,
+        } => (
+            Some(*ticks_per_second),
+            local_time(scan, value.clone(), zone.is_some()),
+        ),
+        _ => return None,
+    };
+    let ticks = value.clone().to_physical().cast(DataType::Int64);
+    let texts = unary(ticks, DataType::String, move |ticks| {
+        let text = |ticks: Option<i64>| ticks.map(|ticks| written_time(ticks, per_second));
+        let texts: StringChunked = ticks.i64()?.iter().map(text).collect();
+        Ok(texts.with_name(ticks.name().clone()).into_series())
+    });
+    let outside = value.is_not_null().and(made.is_null());
+    Some(when(outside).then(texts).otherwise(lit(NULL)))
+}
+
+/// A day or time since 1970-01-01 as a calendar writes it; beyond every calendar, the number. `per_second`: `None` for days.
+fn written_time(ticks: i64, per_second: Option<u32>) -> String {
+    let days = |ticks: i64| {
+        let days = i32::try_from(ticks.checked_add(719_163)?).ok()?;
+        NaiveDate::from_num_days_from_ce_opt(days).map(|day| day.to_string())
+    };
+    let time = |ticks: i64, per_second: i64| {
+        let nanos = ticks.rem_euclid(per_second) * (1_000_000_000 / per_second);
+        let nanos = u32::try_from(nanos).ok()?;
+        let time = DateTime::from_timestamp(ticks.div_euclid(per_second), nanos)?;
+        Some(time.naive_utc().to_string())
+    };
+    let unit = match per_second {
+        None => "days",
+        Some(1_000) => "ms",
+        Some(1_000_000) => "µs",
+        Some(_) => "ns",
+    };
+    let known = per_second.map_or_else(|| days(ticks), |per| time(ticks, per.into()));
+    known.unwrap_or_else(|| format!("{ticks} {unit}"))
 }
 
 /// Where a column of which files may hold floats has one that is NaN or infinite. None for other columns.
@@ -200,6 +266,24 @@ mod tests {
     fn sixteen_bytes_are_a_uuid() {
         let bytes: Vec<u8> = (0..16).map(|n| n * 17).collect();
         assert_eq!(hyphenated(&bytes), "00112233-4455-6677-8899-aabbccddeeff");
+    }
+
+    #[test]
+    fn times_beyond_a_calendar_are_numbers() {
+        for (ticks, per_second, wanted) in [
+            (253_402_300_800_000, Some(1_000), "+10000-01-01 00:00:00"),
+            (
+                -62_135_596_800_000_001,
+                Some(1_000_000),
+                "0000-12-31 23:59:59.999999",
+            ),
+            (i64::MAX, Some(1_000), "9223372036854775807 ms"),
+            (i64::MIN, Some(1_000_000), "-9223372036854775808 µs"),
+            (2_932_897, None, "+10000-01-01"),
+            (i64::MAX, None, "9223372036854775807 days"),
+        ] {
+            assert_eq!(written_time(ticks, per_second), wanted);
+        }
     }
 
     fn made(expr: Expr, series: Series) -> Series {

@@ -1,6 +1,7 @@
 //! How many rows may be rejected, and the rejects themselves.
 
-use tessera_expr::rel::RowOutcome;
+use tessera_expr::Type;
+use tessera_expr::rel::{RowOutcome, SourceRows, Stored};
 use tessera_spec::pipeline::{DEFAULT_LIMIT_FROM_ROWS, DEFAULT_MAX_REJECTED, Limit};
 use tessera_spec::share;
 use tessera_spec::shown::grouped;
@@ -186,17 +187,41 @@ pub(crate) fn rejects(
             }
         })?;
     }
-    log(outcome, case.disclosure.values);
+    log(case.rows, outcome, case.disclosure.values);
     Ok(kept)
+}
+
+/// What to change where times of day, which are no days, are declared as such.
+fn remedy(rows: &SourceRows, rule: &str) -> String {
+    let scan = &rows.scan;
+    let holds_times = |place: usize, stored: &Stored| {
+        let forms = scan.forms().into_iter();
+        let mut held = forms.filter_map(|group| group.stored.get(place)?.as_ref());
+        let is_time = |stored: &Stored| matches!(stored, Stored::Timestamp { .. });
+        is_time(stored) || held.any(is_time)
+    };
+    let mut columns = scan.columns.iter().enumerate();
+    let of_rule = columns.find(|(place, column)| {
+        column.ty == Type::Date
+            && rule == format!("{} is not a date", column.name)
+            && holds_times(*place, &column.stored)
+    });
+    of_rule.map_or_else(String::new, |(_, column)| {
+        let name = &column.name;
+        format!(
+            "; the files hold times: declare `{name}` as \"timestamp\" in the contract, and take its day, where that is meant, with `derive = {{ {name} = \"cast({name} as date)\" }}`"
+        )
+    })
 }
 
 /// `values` is whether the log shows values; published tables show only their form, so the setting does not change a published
 /// byte.
-fn log(outcome: &mut SourceOutcome, values: bool) {
+fn log(rows: &SourceRows, outcome: &mut SourceOutcome, values: bool) {
     let visible = outcome.rows();
     for rule in outcome.rules.clone() {
         let first = rule.first.as_ref();
         let found = first.and_then(|first| first.shown(values));
+        let remedy = remedy(rows, &rule.rule);
         let (source, name, rows) = (&outcome.name, &rule.rule, rule.rows);
         let share = percent(rows, visible);
         match (rows, rule.outcome) {
@@ -212,10 +237,10 @@ fn log(outcome: &mut SourceOutcome, values: bool) {
                     rows,
                     share,
                     example = found,
-                    "source `{source}`: {all} quarantined: {name}{}",
+                    "source `{source}`: {all} quarantined: {name}{}{remedy}",
                     example(values)
                 );
-                let note = format!("{all} quarantined: {name}{}", example(false));
+                let note = format!("{all} quarantined: {name}{}{remedy}", example(false));
                 outcome.publish_warning(Weight::LeftOut, note);
             }
             (_, RowOutcome::Drop) => tracing::info!(
