@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use tessera_spec::letters::Letters;
+
 use crate::tree::Type;
 
 /// One mistake in an expression, with its place.
@@ -140,15 +142,20 @@ pub(crate) fn nearest<'a>(
     candidates: impl Iterator<Item = &'a str>,
 ) -> Option<&'a str> {
     let lower = name.to_lowercase();
-    let allowed = (name.chars().count() / 3).clamp(1, 3);
-    candidates
-        .map(|candidate| {
-            let distance = strsim::osa_distance(&lower, &candidate.to_lowercase());
-            (distance, candidate)
-        })
-        .filter(|(distance, _)| *distance <= allowed)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+    let letters = Letters::of(&lower);
+    // The distance that is too large.
+    let mut best = ((letters.len() / 3).clamp(1, 3) + 1, None);
+    for candidate in candidates {
+        let other = candidate.to_lowercase();
+        if letters.least_distance(&Letters::of(&other)) >= best.0 {
+            continue;
+        }
+        let distance = strsim::osa_distance(&lower, &other);
+        if distance < best.0 {
+            best = (distance, Some(candidate));
+        }
+    }
+    best.1
 }
 
 /// Names for a message; a long list is shortened.

@@ -7,7 +7,7 @@ use tessera_spec::diagnostic::Diagnostics;
 
 use crate::error::PipelineError;
 use crate::labels;
-use crate::pipeline_file::load;
+use crate::pipeline_file::{load, load_as_advised};
 use crate::prepare::{Reading, customer_key, prepare};
 
 /// A pipeline file without mistakes.
@@ -21,7 +21,7 @@ pub struct Checked {
 
 /// Checks a pipeline file; with `lake` also the files of its sources, which must exist, and its store, as a run would do.
 pub fn check(file: &Path, reading: &Reading, lake: bool) -> Result<Checked, PipelineError> {
-    let loaded = load(file, &reading.vars)?;
+    let loaded = load_as_advised(file, &reading.vars)?;
     let pipeline = &loaded.pipeline;
     let declared = format!(
         "{} sources, {} scores, {} schemes, {} playbooks",

@@ -11,6 +11,19 @@ use crate::scores;
 /// Reads and checks a pipeline file. A missing file, or one that is no pipeline file, is an error of the pipeline file; one that the
 /// operating system does not allow to be read is an I/O error.
 pub fn load(file: &Path, vars: &[(String, String)]) -> Result<Loaded, PipelineError> {
+    let loaded = load_as_advised(file, vars)?;
+    match loaded.warnings.has_errors() {
+        true => Err(PipelineError::Invalid(Box::new(loaded.warnings))),
+        false => Ok(loaded),
+    }
+}
+
+/// The same also of a file with mistakes after which the rest can be checked as if their advice had been followed: these are among the
+/// warnings.
+pub(crate) fn load_as_advised(
+    file: &Path,
+    vars: &[(String, String)],
+) -> Result<Loaded, PipelineError> {
     let is_none = |kind| {
         matches!(
             kind,

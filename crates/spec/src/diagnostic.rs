@@ -7,6 +7,7 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 
+use crate::letters::Letters;
 use crate::shown;
 
 /// Mistakes that are shown at most to people, who begin with the first.
@@ -38,6 +39,8 @@ pub struct Diagnostic {
     pub help: Option<String>,
     /// Further facts, such as the available names.
     pub notes: Vec<String>,
+    /// Whether the rest is checked as if its advice had been followed.
+    is_assumed: bool,
 }
 
 impl Diagnostic {
@@ -51,6 +54,7 @@ impl Diagnostic {
             label: None,
             help: None,
             notes: Vec::new(),
+            is_assumed: false,
         }
     }
 
@@ -79,6 +83,7 @@ impl Diagnostic {
             label: self.label.as_ref().map(text),
             help: self.help.as_ref().map(text),
             notes: self.notes.iter().map(text).collect(),
+            is_assumed: self.is_assumed,
         }
     }
 
@@ -93,6 +98,13 @@ impl Diagnostic {
     #[must_use]
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// An error of which the rest of the pipeline is checked as if its advice had been followed.
+    #[must_use]
+    pub fn assumed(mut self) -> Self {
+        self.is_assumed = true;
         self
     }
 
@@ -135,17 +147,19 @@ pub fn unknown_name(
 pub fn suggest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
     const NEAR: f64 = 0.8;
     let lower = name.to_lowercase();
-    candidates
-        .iter()
-        .map(|candidate| {
-            (
-                strsim::jaro_winkler(&lower, &candidate.to_lowercase()),
-                *candidate,
-            )
-        })
-        .filter(|(score, _)| *score >= NEAR)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
+    let letters = Letters::of(&lower);
+    let mut best = (NEAR, None);
+    for candidate in candidates {
+        let other = candidate.to_lowercase();
+        if letters.most_alike(&Letters::of(&other)) < best.0 {
+            continue;
+        }
+        let score = strsim::jaro_winkler(&lower, &other);
+        if score >= best.0 {
+            best = (score, Some(*candidate));
+        }
+    }
+    best.1
 }
 
 /// All mistakes of one file, ordered by place.
@@ -189,6 +203,12 @@ impl Diagnostics {
     /// Whether the pipeline cannot run.
     pub fn has_errors(&self) -> bool {
         self.list.iter().any(|d| d.severity == Severity::Error)
+    }
+
+    /// Whether the rest cannot be checked because of them.
+    pub fn end_the_check(&self) -> bool {
+        let mut errors = self.list.iter();
+        errors.any(|one| one.severity == Severity::Error && !one.is_assumed)
     }
 
     /// Whether there are no mistakes and no warnings.

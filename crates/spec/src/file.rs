@@ -42,7 +42,7 @@ const MOST_ON_FIRST_PAGE: i64 = 200;
 /// Seed of pipelines that state none.
 const DEFAULT_SEED: u64 = 20_260_101;
 
-/// A pipeline file that can run.
+/// A pipeline file that can run, unless errors are among its warnings, of which the rest is read as if their advice had been followed.
 #[derive(Debug)]
 pub struct Loaded {
     /// What it means.
@@ -125,7 +125,7 @@ pub fn loaded(
 }
 
 /// Checks the text of a pipeline file; `file_name` is only for messages. Without errors there is a pipeline, and the
-/// diagnostics are warnings; with errors there is none.
+/// diagnostics are warnings; with errors there is none, unless the rest can be checked as if their advice had been followed.
 pub fn parse(
     text: &str,
     file_name: &str,
@@ -146,7 +146,7 @@ pub fn parse(
     reader.finish();
     drop(reader);
     found.extend(notes.into_found());
-    ((!found.has_errors()).then_some(pipeline), found)
+    ((!found.end_the_check()).then_some(pipeline), found)
 }
 
 /// The name that a pipeline file states, where that can be read in spite of its mistakes.

@@ -6,7 +6,7 @@
 //! Where to look: `written` (what may be written: the JSON Schema), `file` (each table: keys, checks, meaning), `reader` (keys,
 //! types, variables), `diagnostic` (how mistakes are shown), `shown` (how names and values of files are shown), `share` (counts beside a stated share), `pipeline` (the
 //! meaning), `canonical` (its form for hashing), `private` (files that only their owner reads), `noted` (errors that
-//! libraries hide), `figure` (what rows of the table `models` state), `interrupt` (a request to stop, for every crate above), `activity` (what a process was doing when it died).
+//! libraries hide), `letters` (names that cannot be alike), `figure` (what rows of the table `models` state), `interrupt` (a request to stop, for every crate above), `activity` (what a process was doing when it died).
 //!
 //! To add a key: its field in `written`, its line in `file`, its place in [`pipeline`]; `tests/schema` sees to it that the first
 //! two agree. The keys of a kind of scheme are in [`SchemeSyntax`], those of a kind of score in [`ScoreSyntax`], those of an aggregate in [`AggregateSyntax`], those of a gate
@@ -24,6 +24,7 @@ mod format_syntax;
 mod gate_syntax;
 pub mod interrupt;
 mod key;
+pub mod letters;
 pub mod noted;
 pub mod pipeline;
 pub mod private;

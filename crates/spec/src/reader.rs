@@ -167,15 +167,20 @@ impl<'a> Reader<'a> {
 
     /// Notes that a key is missing.
     pub fn missing(&self, key: &str, help: impl Into<String>) {
+        self.notes.add(self.that_is_missing(key, help));
+    }
+
+    /// That a key is missing.
+    pub fn that_is_missing(&self, key: &str, help: impl Into<String>) -> Diagnostic {
         self.asked.borrow_mut().push(key.to_owned());
         let message = self.missing_message(key);
         let found = Diagnostic::error(MISSING, message, self.span.clone()).with_help(help);
-        self.notes.add(match self.strayed(key) {
+        match self.strayed(key) {
             Some(table) => found.with_note(format!(
                 "there is a `{key}` in [{table}]: keys of the whole file must be above the first [table]"
             )),
             None => found,
-        });
+        }
     }
 
     fn missing_message(&self, key: &str) -> String {

@@ -234,10 +234,11 @@ fn contract(source: &Reader<'_>, kind: Option<SourceKind>) -> Contract {
     let Some(table) = source.table("contract") else {
         if !source.has("contract") {
             let name = source.name.trim_matches(['[', ']']);
-            source.missing(
+            let missing = source.that_is_missing(
                 "contract",
                 format!("add a table [{name}.contract] with at least `missing_key = \"quarantine\"`, or drop, fail"),
             );
+            source.notes.add(missing.assumed());
         }
         return Contract {
             columns: Vec::new(),
@@ -251,10 +252,11 @@ fn contract(source: &Reader<'_>, kind: Option<SourceKind>) -> Contract {
         };
     };
     if !table.has("missing_key") {
-        table.missing(
+        let missing = table.that_is_missing(
             "missing_key",
             "add `missing_key = \"quarantine\"`, or drop, fail: what happens to rows without a key",
         );
+        table.notes.add(missing.assumed());
     }
     let (missing_key, missing_key_limit) = outcome_and_limit(&table, "missing_key");
     let (conversions, conversions_limit) = outcome_and_limit(&table, "conversions");
