@@ -20,6 +20,11 @@ fn grids() {
         ("a line that is a text", GRID, "grid = [\"best\"]"),
         ("a line without a segment", GRID, "grid = [{ r = [4, 5] }]"),
         (
+            "a line with the name of those without scores",
+            GRID,
+            "grid = [{ segment = \"Not Scored\", r = [4, 5] }]"
+        ),
+        (
             "a range that falls",
             GRID,
             "grid = [{ segment = \"best\", r = [5, 4] }]"

@@ -332,6 +332,14 @@ fn own_grid(table: &Reader<'_>, scores: u8) -> Option<At<Grid>> {
 fn interval(inner: &Reader<'_>, scores: u8) -> Option<GridInterval> {
     let segment = inner.required_text("segment", "add `segment = \"…\"`");
     inner.check_segment(&segment);
+    if segment.value == NOT_SCORED {
+        let message =
+            format!("`{NOT_SCORED}` is the segment of customers of whom a score is missing");
+        inner.note(
+            Diagnostic::error("TS-P007", message, segment.span.clone())
+                .with_help("give the segment of this line another name"),
+        );
+    }
     let (r, f, m) = (
         score_range(inner, "r", scores),
         score_range(inner, "f", scores),
