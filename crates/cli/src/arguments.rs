@@ -333,7 +333,7 @@ pub(crate) struct Backfill {
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = day)]
     pub(crate) to: NaiveDate,
     /// Step from day to day, counted from the first: 1d, 1w, 1mo or 1y. From the 31st on, months end on their last day.
-    #[arg(long, value_name = "STEP", value_parser = every, default_value = "1mo")]
+    #[arg(long, value_name = "STEP", value_parser = Every::parse, default_value = "1mo")]
     pub(crate) every: Every,
     /// Run days that have their version too: what was delivered to the lake since is taken in. An equal run publishes nothing.
     #[arg(long)]
@@ -349,10 +349,6 @@ pub(crate) struct Backfill {
     pub(crate) work: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) store: StoreAccess,
-}
-
-fn every(text: &str) -> Result<Every, String> {
-    Every::parse(text).ok_or_else(|| "expected a number with d, w, mo or y, such as 1mo".to_owned())
 }
 
 /// How a store is accessed.

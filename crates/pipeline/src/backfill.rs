@@ -28,16 +28,44 @@ pub enum Every {
 
 impl Every {
     /// Reads `1d`, `2w`, `1mo`, `1y`.
-    pub fn parse(text: &str) -> Option<Self> {
-        let unit_at = text.find(|c: char| !c.is_ascii_digit())?;
-        let (number, unit) = text.split_at(unit_at);
-        let number: u32 = number.parse().ok().filter(|number| *number > 0)?;
-        match unit {
-            "d" => Some(Self::Days(number.into())),
-            "w" => Some(Self::Days(u64::from(number) * 7)),
-            "mo" => Some(Self::Months(number)),
-            "y" => Some(Self::Months(number.checked_mul(12)?)),
-            _ => None,
+    ///
+    /// # Errors
+    /// What is wrong with another text, and what to write.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        const WANTED: &str = "expected a number with d, w, mo or y, such as 1mo";
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at(digits);
+        if number.is_empty() {
+            return Err(WANTED.to_owned());
+        }
+        let number: u32 = number.parse().unwrap_or(u32::MAX);
+        let of = |times: u32, most: u32| {
+            let step = number.checked_mul(times).filter(|step| *step <= most);
+            step.ok_or_else(|| "the longest step is a century, such as 100y".to_owned())
+        };
+        let step = match unit {
+            "d" => Self::Days(of(1, MOST_DAYS as u32)?.into()),
+            "w" => Self::Days(of(7, MOST_DAYS as u32)?.into()),
+            "mo" => Self::Months(of(1, 1_200)?),
+            "y" => Self::Months(of(12, 1_200)?),
+            "" => {
+                let each = ["d", "w", "mo", "y"].map(|unit| format!("{number}{unit}"));
+                let [days, weeks, months, years] = each;
+                return Err(format!(
+                    "the unit is missing: write {days}, {weeks}, {months} or {years}"
+                ));
+            }
+            "m" | "M" | "month" | "months" => {
+                return Err(format!("months are written mo: {number}mo"));
+            }
+            "s" | "min" | "h" => {
+                return Err("versions are of whole days, so the shortest step is 1d".to_owned());
+            }
+            _ => return Err(WANTED.to_owned()),
+        };
+        match number {
+            0 => Err("a step of 0 comes to no other day; the shortest is 1d".to_owned()),
+            _ => Ok(step),
         }
     }
 
@@ -173,8 +201,34 @@ mod tests {
         );
         assert_eq!(days("1d", "2026-02-27", "2026-03-01").len(), 3);
         assert!(days("1d", "2026-03-02", "2026-03-01").is_empty());
-        for wrong in ["", "d", "0d", "1m", "1 mo", "-1d", "1.5d"] {
-            assert_eq!(Every::parse(wrong), None, "{wrong}");
+    }
+
+    #[test]
+    fn what_is_no_step_is_answered_with_what_to_write() {
+        let wanted = "expected a number with d, w, mo or y, such as 1mo";
+        let century = "the longest step is a century, such as 100y";
+        let nowhere = "a step of 0 comes to no other day; the shortest is 1d";
+        let hours = "versions are of whole days, so the shortest step is 1d";
+        for (wrong, answer) in [
+            ("", wanted),
+            ("d", wanted),
+            ("-1d", wanted),
+            ("1.5d", wanted),
+            ("1 mo", wanted),
+            ("1q", wanted),
+            ("0d", nowhere),
+            ("0mo", nowhere),
+            ("7", "the unit is missing: write 7d, 7w, 7mo or 7y"),
+            ("3m", "months are written mo: 3mo"),
+            ("12h", hours),
+            ("36526d", century),
+            ("5218w", century),
+            ("101y", century),
+            ("1201mo", century),
+            ("99999999999999999999d", century),
+        ] {
+            assert_eq!(Every::parse(wrong), Err(answer.to_owned()), "{wrong}");
         }
+        assert_eq!(Every::parse("36525d"), Ok(Every::Days(36_525)));
     }
 }
