@@ -118,3 +118,23 @@ fn the_dictionary_says_of_what_and_where() {
         "mean of `amount * 1.0` over `orders`, the last 90 days."
     );
 }
+
+#[test]
+fn the_report_compares_no_kpi_with_one_of_another_definition() {
+    let case = Case::new();
+    let file = case.path("moves.toml");
+    let said = |version: u32, filter: &str| {
+        pipeline(&case, filter, 20);
+        let text = std::fs::read_to_string(&file).unwrap();
+        let goal = "[goal]\nobjective = \"More large orders\"\nkpi = \"large_orders\"\n";
+        std::fs::write(&file, format!("{text}{goal}")).unwrap();
+        case.day(&format!("2026-02-0{version}"));
+        let report = case.path(&format!("store/reports/version-{version}.html"));
+        let html = std::fs::read_to_string(report).unwrap();
+        html.contains("the version before has it by another definition")
+    };
+    assert!(!said(1, "amount > 500"));
+    assert!(!said(2, "amount > 500"));
+    assert!(said(3, "amount > 15"));
+    assert!(!said(4, "amount > 15"));
+}

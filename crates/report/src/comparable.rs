@@ -1,6 +1,7 @@
 //! Whether a figure of the version before can be compared with today's: both are of the same customers, in the same currency, unit
-//! and period.
+//! and period, and defined in the same way.
 
+use crate::column::Table;
 use crate::facts::Facts;
 use crate::input::ReportMeta;
 use crate::number::{Measure, percent};
@@ -57,7 +58,29 @@ impl Figure<'_> {
 impl Facts<'_> {
     /// Why a figure cannot be compared with that of the version before; none where it can, or where there is no such version.
     pub(crate) fn incomparable(&self, figure: Figure<'_>) -> Option<String> {
-        figure.apart(self.meta, &self.earlier()?.input.meta)
+        let apart = figure.apart(self.meta, &self.earlier()?.input.meta);
+        let redefined = || match figure {
+            Figure::Column(column, _) if self.is_redefined(column) => {
+                Some("the version before has it by another definition".to_owned())
+            }
+            _ => None,
+        };
+        apart.or_else(redefined)
+    }
+
+    /// Whether a column is defined in another way than in the version before, by table `drift`.
+    fn is_redefined(&self, column: &str) -> bool {
+        let Some(drift) = Table::open(self.input, "drift") else {
+            return false;
+        };
+        let [kinds, names, all] = ["kind", "name", "status"].map(|name| drift.text(name));
+        let (Ok(kinds), Ok(names), Ok(all)) = (kinds, names, all) else {
+            return false;
+        };
+        let mut rows = kinds.iter().zip(&names).zip(&all);
+        rows.any(|((kind, name), status)| {
+            *kind != Some("scheme") && *name == Some(column) && *status == Some("redefined")
+        })
     }
 
     /// As [`Self::incomparable`], of a figure over `customers` of both versions: the version before may not have the column.

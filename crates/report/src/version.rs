@@ -11,7 +11,7 @@ use crate::column::Table;
 use crate::{Before, ReportError, ReportInput, ReportMeta};
 
 /// Tables that are read whole: their size depends on the pipeline file, not on the number of customers.
-const WHOLE: [&str; 11] = [
+const WHOLE: [&str; 12] = [
     "segments",
     "profiles",
     "models",
@@ -23,6 +23,7 @@ const WHOLE: [&str; 11] = [
     "features",
     "migrations",
     "moves",
+    "drift",
 ];
 
 /// Columns of `actions` that a report shows, beside the key.

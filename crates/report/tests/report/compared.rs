@@ -50,6 +50,29 @@ fn a_kpi_that_was_no_number_before_or_was_not_there_is_not_compared() {
 }
 
 #[test]
+fn a_kpi_that_is_defined_in_another_way_is_not_compared() {
+    let said = "the version before has it by another definition";
+    for (kind, name, status, is_other) in [
+        ("score", "churn_probability", "redefined", true),
+        ("score", "churn_probability", "severe", false),
+        ("feature", "order_count", "redefined", false),
+        ("scheme", "churn_probability", "redefined", false),
+    ] {
+        let mut input = fixture::version("Champions", "At Risk");
+        input.before = fixture::before("Champions", "At Risk");
+        let texts = [("kind", kind), ("name", name), ("status", status)];
+        let columns = texts.map(|(column, text)| (column, fixture::texts([Some(text)])));
+        let drift = RecordBatch::try_from_iter(columns).unwrap();
+        input.tables.insert("drift".to_owned(), vec![drift]);
+        let html = fixture::section(&input, "headline");
+        let figures: Vec<&str> = html.split("<div class=\"figure q").skip(1).collect();
+        assert!(figures[0].contains("data-c=\"change\""), "{html}");
+        assert_eq!(figures[1].contains(said), is_other, "{html}");
+        assert_eq!(figures[1].contains("before as"), !is_other, "{html}");
+    }
+}
+
+#[test]
 fn nothing_is_compared_with_a_version_of_another_pipeline() {
     let mut input = fixture::version("Champions", "At Risk");
     input.before = Before::Other {
