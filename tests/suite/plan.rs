@@ -347,6 +347,14 @@ fn with_rules_swapped(text: &str) -> String {
     lines.join("\n")
 }
 
+/// The pipeline with another window of a feature.
+fn with_another_window(original: &str, random: &mut ChaCha8Rng) -> (String, String) {
+    let days = random.random_range(60..120);
+    let window = |days: u32| format!("agg = \"count\", window = \"{days}d\", where");
+    let text = original.replace(&window(180), &window(days));
+    ("window".to_owned(), text)
+}
+
 /// Edits of the demo's pipeline, `TESSERA_EDITS` of them: the plan's moves and sizes are those of the run, and no edit of rules
 /// or schemes reads the lake. Every tenth edit changes a window, which does.
 #[test]
@@ -385,16 +393,7 @@ fn edits_of_the_demo_move_whom_the_plan_says() {
     let mut moved = 0;
     for number in 0..edits {
         let (kind, text) = match number % 10 {
-            9 => {
-                let days = random.random_range(60..120);
-                (
-                    "window".to_owned(),
-                    original.replace(
-                        "agg = \"count\", window = \"180d\", where",
-                        &format!("agg = \"count\", window = \"{days}d\", where"),
-                    ),
-                )
-            }
+            9 => with_another_window(&original, &mut random),
             _ => loop {
                 let made = edit(&original, &mut random);
                 if made.1 != original {

@@ -29,7 +29,7 @@ pub use columns::{ColumnDiff, Frequent, Largest};
 pub(crate) use inputs::definitions;
 pub use inputs::{Definitions, SourceDiff, TextDiff};
 pub use schemes::{CauseCount, Moved, MovedCustomer, SchemeDiff, SegmentDiff};
-pub(crate) use text::{definitions_text, figure, from_to, percent, scheme_text};
+pub(crate) use text::{definitions_text, figure, from_to, scheme_text};
 
 /// What changed from one version to another.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -569,6 +569,7 @@ fn share_words(rows: u64, of: u64) -> String {
 pub(crate) fn percent(part: u64, whole: u64) -> String {
     let share = 100.0 * part as f64 / whole.max(1) as f64;
     match format!("{share:.1}").as_str() {
+        _ if whole == 0 => "0.0%".to_owned(),
         "0.0" if part > 0 => "less than 0.1%".to_owned(),
         "100.0" if part < whole => "more than 99.9%".to_owned(),
         shown => format!("{shown}%"),

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use tessera_segments::write_number;
 use tessera_spec::shown::grouped;
 
+use crate::sources::percent;
+
 use super::{
     CauseCount, ColumnDiff, Definitions, Diff, SchemeDiff, SegmentDiff, SourceDiff, TextDiff,
 };
@@ -175,14 +177,6 @@ pub(crate) fn figure(number: f64) -> String {
     let mut text = String::new();
     write_number(number, &mut text);
     text
-}
-
-/// `6.4%`
-pub(crate) fn percent(part: u64, whole: u64) -> String {
-    if whole == 0 {
-        return "0%".to_owned();
-    }
-    format!("{:.1}%", 100.0 * part as f64 / whole as f64)
 }
 
 /// Appends the segments and moves of a scheme.

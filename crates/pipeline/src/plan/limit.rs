@@ -1,7 +1,8 @@
 //! How many customers a plan may move, lose or win.
 
 use super::Plan;
-use crate::diff::{SchemeDiff, percent};
+use crate::diff::SchemeDiff;
+use crate::sources::percent;
 
 /// `moved > 5%`, `left > 200`, `touch.came > 1%`: a number of customers or a share. Of those who moved it is the share of those in both,
 /// in any scheme or in one; of those who left or came the share of those before, of all customers or in one scheme.

@@ -6,7 +6,8 @@ use tessera_spec::shown::{grouped, one_line};
 
 use super::Plan;
 use super::text::{against, judged, not_compared, reads};
-use crate::diff::{SchemeDiff, figure, from_to, percent};
+use crate::diff::{SchemeDiff, figure, from_to};
+use crate::sources::percent;
 
 /// How many moves of a scheme are listed.
 const MOVES: usize = 15;
