@@ -170,6 +170,41 @@ fn a_scheme_that_reads_another_follows_its_pins() {
     }
 }
 
+/// Whatever else happens in that night: an edit, a late row, orders of others.
+#[test]
+fn the_end_of_a_pin_is_a_matter_of_time() {
+    let ends = |edit: &dyn Fn(&Case, &str)| {
+        let case = Case::new();
+        let pins = case.path("pins.csv");
+        let header = "customer,scheme,segment,until,why,by\n";
+        let line = "small00,freshness,gone,2026-02-03,moved,Ann\n";
+        std::fs::write(&pins, format!("{header}{line}")).unwrap();
+        let pinned = format!("[memberships]\npins = \"{}\"\n", pins.display());
+        let pipeline = format!("{TIER}{READER}\n{pinned}");
+        case.pipeline(&pipeline).day("2026-02-02");
+        edit(&case, &pipeline);
+        case.day("2026-02-04");
+        assert_eq!(
+            case.memberships("freshness")["small00"],
+            ["fresh", "2026-02-04", "gone", "ageing"]
+        );
+        assert_eq!(
+            case.memberships("offer")["small00"],
+            ["novelties", "2026-02-04", "none", "ageing"]
+        );
+    };
+    ends(&|_, _| ());
+    ends(&|case, pipeline| {
+        case.pipeline(&pipeline.replace("recency_days <= 30", "recency_days <= 29"));
+    });
+    ends(&|case, _| {
+        case.orders("late.csv", &[("small07".to_owned(), "2026-01-30", 5.0)]);
+    });
+    ends(&|case, _| {
+        case.orders("new.csv", &[("small07".to_owned(), "2026-02-03", 5.0)]);
+    });
+}
+
 #[test]
 fn a_pinned_customer_is_where_people_want_it_until_the_pin_ends() {
     let case = Case::new();

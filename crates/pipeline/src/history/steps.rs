@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use arrow::array::RecordBatch;
+use arrow::util::display::array_value_to_string;
 use chrono::NaiveDate;
 use tessera_history::{ABSENT, Alignment, Cause, Causes, Ledger, SchemeBefore};
 use tessera_segments::{Assignment, SegmentInfo};
@@ -51,8 +52,8 @@ pub(super) fn by_names_now<'b>(
     }
 }
 
-/// The customers of both versions who were held in the segment that they were in, and whom the minimum stay of a scheme keeps there on a
-/// day: what would move them did so before, and their move is put off until the stay is over.
+/// The customers of both versions whom the minimum stay of a scheme, or a pin that ended since, keeps on a day in the segment that they
+/// were in: what would move them did so before, and their move is put off until the stay is over, or the pin.
 pub(super) fn kept(
     (prepared, ledger): (&Prepared, &Ledger),
     previous: &Previous,
@@ -60,12 +61,13 @@ pub(super) fn kept(
     day: NaiveDate,
 ) -> Vec<(u32, SegmentInfo)> {
     let name = &scheme.name.value;
+    // An earlier definition holds all customers, for no time.
     let stays = prepared.pipeline.memberships.min_stay_days.get(name);
-    let (Some(&days), Some(before)) = (stays, previous.before.schemes.get(name)) else {
+    let stays = stays.filter(|_| !held::is_held(&previous.version, name));
+    let Some(before) = previous.before.schemes.get(name) else {
         return Vec::new();
     };
-    // An earlier definition holds all customers, for no time.
-    if held::is_held(&previous.version, name) {
+    if stays.is_none() && before.pinned.is_empty() {
         return Vec::new();
     }
     let limits = &prepared.pipeline.features.lifecycle;
@@ -82,15 +84,22 @@ pub(super) fn kept(
         })
     };
     let segments: Vec<Option<SegmentInfo>> = called.segments.iter().map(segment_now).collect();
-    let day = i64::from(epoch_day(day));
-    let stays = |(old, row): (&u32, u32)| {
-        let old = *before.held.get(old)? as usize;
-        let (segment, entered) = (before.segment_of.get(old)?, before.entered_on.get(old)?);
-        let is_kept = day < i64::from(*entered) + i64::from(days);
-        let segment = segments.get(*segment as usize)?.as_ref();
-        segment
-            .filter(|_| is_kept)
-            .map(|segment| (row, segment.clone()))
+    let is_pinned = |old: u32| {
+        let customer = array_value_to_string(&previous.before.keys, old as usize);
+        let ends = |customer: String| prepared.pins.has_ended(name, &customer, day);
+        before.pinned.contains(&old) && customer.is_ok_and(ends)
+    };
+    let is_staying = |old: u32| {
+        let days = stays.filter(|_| before.held.contains(&old));
+        let entered = before.entered_on.get(old as usize);
+        let until = entered.zip(days);
+        let until = until.map(|(entered, days)| i64::from(*entered) + i64::from(*days));
+        until.is_some_and(|until| i64::from(epoch_day(day)) < until)
+    };
+    let stays = |(&old, row): (&u32, u32)| {
+        let segment = *before.segment_of.get(old as usize)?;
+        let segment = segments.get(segment as usize)?.as_ref()?;
+        (is_pinned(old) || is_staying(old)).then(|| (row, segment.clone()))
     };
     let rows = previous.alignment.before.iter().zip(0_u32..);
     rows.filter_map(stays).collect()
