@@ -65,22 +65,29 @@ pub(crate) fn is_held(version: &Version, scheme: &str) -> bool {
     !version.commit().pipeline[HELD][scheme].is_null()
 }
 
+/// What a version states of a scheme: the definition by which it assigned the customers, before that of its pipeline where it is another.
+pub(crate) fn stated<'v>(version: &'v Version, scheme: &str) -> impl Iterator<Item = &'v Value> {
+    let pipeline = &version.commit().pipeline;
+    let held = &pipeline[HELD][scheme]["scheme"];
+    let declared = pipeline[DECLARED]["schemes"].as_array();
+    let declared = declared
+        .into_iter()
+        .flatten()
+        .find(|known| known["name"] == scheme);
+    std::iter::once(held)
+        .filter(|held| !held.is_null())
+        .chain(declared)
+}
+
 /// The definition by which a version assigned the customers in a scheme; none where it does not state one that can be read.
 pub(crate) fn serving(version: &Version, scheme: &str) -> Option<Held> {
-    let stated = &version.commit().pipeline;
-    let held = &stated[HELD][scheme];
-    if !held.is_null() {
-        return Some(Held {
-            scheme: tessera_segments::declared(&held["scheme"])?,
-            as_of: held["as_of"].as_str()?.parse().ok()?,
-        });
-    }
-    let declared = stated[DECLARED]["schemes"].as_array()?;
-    let declared = declared.iter().find(|known| known["name"] == scheme)?;
-    Some(Held {
-        scheme: tessera_segments::declared(declared)?,
-        as_of: version.as_of(),
-    })
+    let held = &version.commit().pipeline[HELD][scheme];
+    let as_of = match held.is_null() {
+        true => version.as_of(),
+        false => held["as_of"].as_str()?.parse().ok()?,
+    };
+    let scheme = tessera_segments::declared(stated(version, scheme).next()?)?;
+    Some(Held { scheme, as_of })
 }
 
 /// The canonical pipeline of a version with the definitions of schemes by which it assigned its customers.

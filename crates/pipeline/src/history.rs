@@ -2,6 +2,7 @@
 
 mod aged;
 mod attributes;
+mod called;
 mod closed;
 mod clusters;
 mod column_definitions;
@@ -43,10 +44,10 @@ use crate::scores::LearnedScores;
 use crate::sources::epoch_day;
 
 pub(crate) use aged::{Aged, new_rows, split};
+pub(crate) use called::{called_before, kind_now};
 use definitions::{Changes, is_edited};
 pub(crate) use definitions::{
-    DEFINITIONS, MAP, called_before, definitions, own_columns, read_columns, reads_scores,
-    used_schemes,
+    DEFINITIONS, MAP, definitions, own_columns, read_columns, reads_scores, used_schemes,
 };
 pub(crate) use holds::{HistoryMark, Limits};
 pub(crate) use ids::identify;
@@ -303,9 +304,8 @@ impl History {
         else {
             return Since::Unknown("there is no previous version with this scheme".to_owned());
         };
-        let then = &previous.version.commit().pipeline[DEFINITIONS]["schemes"][name];
         let scheme = prepared.pipeline.scheme(name);
-        if scheme.is_none_or(|scheme| is_edited(prepared, scheme, then)) {
+        if scheme.is_none_or(|scheme| is_edited(prepared, scheme, &previous.version)) {
             return Since::Unknown("the scheme was edited since the previous version".to_owned());
         }
         let shape = drift::mix(prepared, before, assignment).shape;

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use tessera_expr::{BinaryOp, Expr, Function, Literal, Node, Type};
+use tessera_expr::{BinaryOp, Expr, Function, Literal, Node, Type, children};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics, unknown_name};
 use tessera_spec::pipeline::{
@@ -97,39 +97,12 @@ impl Labels {
 
     /// Reports every text and every number that a column is compared with but cannot have.
     pub(crate) fn check(&self, text: &ExprText, expr: &Expr, found: &mut Diagnostics) {
-        let mut pending = vec![expr];
-        while let Some(expr) = pending.pop() {
-            match &expr.node {
-                Node::Binary(op, left, right) => {
-                    if is_equality(*op) {
-                        self.check_pair(text, left, right, found);
-                        self.check_pair(text, right, left, found);
-                    }
-                    if is_equality(*op) || is_order(*op) {
-                        self.check_number(text, left, right, found);
-                        self.check_number(text, right, left, found);
-                    }
-                    pending.push(left);
-                    pending.push(right);
-                }
-                Node::In { of, list, .. } => {
-                    for candidate in list {
-                        self.check_pair(text, of, candidate, found);
-                    }
-                    pending.push(of);
-                    pending.extend(list);
-                }
-                Node::Case {
-                    branches,
-                    otherwise,
-                } => {
-                    pending.extend(branches.iter().flat_map(|(when, then)| [when, then]));
-                    pending.extend(otherwise.as_deref());
-                }
-                Node::Call(_, parts) => pending.extend(parts),
-                Node::Not(of) | Node::Negate(of) | Node::Cast(of) => pending.push(of),
-                Node::IsNull { of, .. } | Node::Like { of, .. } => pending.push(of),
-                _ => {}
+        for (op, of, with) in compared(expr) {
+            if op.is_none_or(is_equality) {
+                self.check_pair(text, of, with, found);
+            }
+            if op.is_some() {
+                self.check_number(text, of, with, found);
             }
         }
     }
@@ -176,6 +149,25 @@ impl Labels {
         };
         found.extend([Diagnostic::error("TS-G027", message, span).with_help(help)]);
     }
+}
+
+/// What is compared with what in an expression, either way round; without an operator the candidates of `in`.
+pub(crate) fn compared(expr: &Expr) -> Vec<(Option<BinaryOp>, &Expr, &Expr)> {
+    let (mut found, mut pending) = (Vec::new(), vec![expr]);
+    while let Some(expr) = pending.pop() {
+        match &expr.node {
+            Node::Binary(op, left, right) if is_equality(*op) || is_order(*op) => {
+                found.push((Some(*op), &**left, &**right));
+                found.push((Some(*op), &**right, &**left));
+            }
+            Node::In { of, list, .. } => {
+                found.extend(list.iter().map(|candidate| (None, &**of, candidate)));
+            }
+            _ => {}
+        }
+        pending.extend(children(expr));
+    }
+    found
 }
 
 fn is_order(op: BinaryOp) -> bool {

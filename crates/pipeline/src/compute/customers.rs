@@ -49,6 +49,15 @@ fn earlier(
     let Some(mut held) = history.serving(name) else {
         return Err("there is no previous version with this scheme".to_owned());
     };
+    let unfit = |why: String| format!("that of {} does not fit: {why}", held.as_of);
+    let mut predicates = prepared.fitting(&held.scheme).map_err(unfit);
+    if let (Ok(Some(rules)), Some(version)) = (&predicates, history.version_before())
+        && let Some(kind) = history::kind_now(prepared, (&held.scheme, rules), version)
+    {
+        // Other schemes may have other names for their segments since.
+        held.scheme.kind = kind;
+        predicates = prepared.fitting(&held.scheme).map_err(unfit);
+    }
     let (then, now) = (json!(held.scheme.kind), json!(scheme.kind));
     let same = then == now || then == history::called_before(now, &scheme.naming);
     let id = learned.map(|known| known.committed.id.as_str());
@@ -58,9 +67,7 @@ fn earlier(
     if artifacts::learns(&held.scheme) && learned.is_none() {
         return Err("what the previous version had learned cannot be read".to_owned());
     }
-    let predicates = prepared
-        .fitting(&held.scheme)
-        .map_err(|why| format!("that of {} does not fit: {why}", held.as_of))?;
+    let predicates = predicates?;
     // Names that people give belong to ids of segments, whichever definition serves.
     held.scheme.naming = scheme.naming.after(&held.scheme.naming);
     Ok((held, predicates))

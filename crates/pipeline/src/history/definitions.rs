@@ -14,6 +14,7 @@ use tessera_spec::pipeline::{
     VALUE_FUTURE, VALUE_NOW, VALUE_PAST,
 };
 
+use super::called::{kind_before, limits_before};
 use super::column_definitions;
 use crate::artifacts;
 use crate::base;
@@ -66,56 +67,67 @@ pub(crate) fn definitions(prepared: &Prepared) -> Value {
     all
 }
 
-/// Whether a scheme is another one than that of which a version states the hash. A rename that `was` states changes nothing.
-pub(super) fn is_edited(prepared: &Prepared, scheme: &Scheme, then: &Value) -> bool {
-    let is = |hash: String| then.as_str() == Some(hash.as_str());
-    let by_names_before = || of_scheme_called(prepared, scheme, &scheme.naming);
+/// Whether a scheme is another one than in a version. Renames that `was` states change nothing.
+pub(super) fn is_edited(prepared: &Prepared, scheme: &Scheme, version: &Version) -> bool {
+    let name = scheme.name.value.as_str();
+    let then = version.commit().pipeline[DEFINITIONS]["schemes"][name].as_str();
+    let is = |hash: String| then == Some(hash.as_str());
+    let by_names_before = || of_scheme_called(prepared, scheme, Some(version));
     !is(of_scheme(prepared, scheme)) && !is(by_names_before())
 }
 
 /// Hash of the definition of a scheme with the schemes that it uses.
 fn of_scheme(prepared: &Prepared, scheme: &Scheme) -> String {
-    of_scheme_called(prepared, scheme, &Naming::default())
+    of_scheme_called(prepared, scheme, None)
 }
 
-/// The same with the names that segments of the scheme had before these renames.
-fn of_scheme_called(prepared: &Prepared, scheme: &Scheme, renamed: &Naming) -> String {
+/// The same by the names that segments had in an earlier version.
+fn of_scheme_called(prepared: &Prepared, scheme: &Scheme, before: Option<&Version>) -> String {
     let used = used_schemes(prepared, scheme);
     let all = prepared.pipeline.schemes.iter();
-    let mut schemes: Vec<Scheme> = all
+    let mut schemes: Vec<&Scheme> = all
         .filter(|known| used.contains(known.name.value.as_str()))
-        .cloned()
         .collect();
     schemes.sort_by(|a, b| a.name.value.cmp(&b.name.value));
-    let stated = |mut known: Scheme| {
+    let stated = |known: &Scheme| {
+        let mut plain = known.clone();
         // When something is learned again defines nothing, nor does what people call a segment, but where rules read it.
-        known.refit = Refit::Always;
-        if known.name.value != scheme.name.value {
-            return json!(known);
+        plain.refit = Refit::Always;
+        plain.naming.was = Vec::new();
+        if known.name.value == scheme.name.value {
+            plain.naming = Naming::default();
         }
-        known.naming = Naming::default();
-        let mut stated = json!(known);
-        stated["kind"] = called_before(json!(known.kind), renamed);
+        let mut stated = json!(plain);
+        if let Some(version) = before {
+            stated["kind"] = kind_before(prepared, known, version);
+        }
         stated
     };
-    let schemes: Vec<Value> = schemes.into_iter().map(stated).collect();
     let memberships = &prepared.pipeline.memberships;
+    let limits = |known: &Scheme| {
+        let stated = json!(memberships.hysteresis.get(&known.name.value));
+        match before {
+            Some(version) => limits_before(stated, known, version),
+            None => stated,
+        }
+    };
     // Who stays in a segment is in it for the schemes that read it.
-    let held = used.iter().filter(|name| **name != scheme.name.value);
+    let held = schemes.iter();
+    let held = held.filter(|known| known.name.value != scheme.name.value);
     let held: Vec<Value> = held
-        .filter_map(|name| {
-            let stay = memberships.min_stay_days.get(*name);
-            let limits = memberships.hysteresis.get(*name);
-            let margin = memberships.score_margins.get(*name);
-            let any = stay.is_some() || limits.is_some() || margin.is_some();
+        .filter_map(|known| {
+            let name = &known.name.value;
+            let stay = memberships.min_stay_days.get(name);
+            let margin = memberships.score_margins.get(name);
+            let limits = limits(known);
+            let any = stay.is_some() || !limits.is_null() || margin.is_some();
             any.then(|| json!([name, stay, limits, margin]))
         })
         .collect();
     let name = &scheme.name.value;
     let stay = memberships.min_stay_days.get(name);
-    let limits = memberships.hysteresis.get(name);
-    let limits = called_before(json!(limits), renamed);
-    let mut all = vec![json!(schemes), json!(stay), limits];
+    let schemes: Vec<Value> = schemes.into_iter().map(stated).collect();
+    let mut all = vec![json!(schemes), json!(stay), limits(scheme)];
     all.extend(
         memberships
             .score_margins
@@ -126,25 +138,6 @@ fn of_scheme_called(prepared: &Prepared, scheme: &Scheme, renamed: &Naming) -> S
         all.push(held.into());
     }
     digits(&json!(all).to_string())
-}
-
-/// Settings of a scheme with the names that its segments had before they were renamed.
-pub(crate) fn called_before(stated: Value, renamed: &Naming) -> Value {
-    let before = |name: String| renamed.was(&name).map_or(name.clone(), str::to_owned);
-    match stated {
-        Value::String(text) => before(text).into(),
-        Value::Array(values) => {
-            let values = values.into_iter();
-            values.map(|value| called_before(value, renamed)).collect()
-        }
-        Value::Object(entries) => {
-            let entries = entries.into_iter();
-            entries
-                .map(|(name, value)| (before(name), called_before(value, renamed)))
-                .collect()
-        }
-        other => other,
-    }
 }
 
 /// The columns that a scheme reads, who is active, and all that these are made of; none where scores are among them, which may be learned from
@@ -230,7 +223,7 @@ impl Changes {
                 true => then[READ][name] != now[READ][name],
                 false => features,
             };
-            if reads_others || is_edited(prepared, scheme, &then["schemes"][name]) {
+            if reads_others || is_edited(prepared, scheme, previous) {
                 first = first.with(Cause::Definition);
             }
             if changes.is_refitted(prepared, scheme) {

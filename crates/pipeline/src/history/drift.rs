@@ -72,7 +72,7 @@ pub(super) fn rows(
         let mut read = scheme
             .into_iter()
             .flat_map(|scheme| read_columns(prepared, scheme));
-        let is_edited = |scheme| is_edited(prepared, scheme, &known["schemes"][name]);
+        let is_edited = |scheme| is_edited(prepared, scheme, &previous.version);
         let edited = scheme.is_none_or(is_edited) || read.any(|column| redefined.contains(column));
         rows.push(row("scheme", name, drift, edited));
     }

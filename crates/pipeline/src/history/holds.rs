@@ -95,8 +95,7 @@ impl History {
 
     /// The definition by which the previous version assigned the customers in a scheme.
     pub(crate) fn serving(&self, scheme: &str) -> Option<Definition> {
-        let previous = self.previous.as_ref()?;
-        held::serving(&previous.version, scheme)
+        held::serving(self.version_before()?, scheme)
     }
 
     /// Holds customers back who would leave a segment before their minimum stay, then puts pinned ones where they are pinned. The
