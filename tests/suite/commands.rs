@@ -237,3 +237,72 @@ fn every_list_of_schema_is_json_where_json_is_asked_for() {
         );
     }
 }
+
+/// A missing contract hides nothing else: the rest is checked as if it had what the message advises.
+#[test]
+fn a_missing_contract_is_told_beside_all_other_mistakes() {
+    let case = Case::new();
+    let file = case.path("moves.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let at = text.find("[sources.orders.contract]").unwrap();
+    let end = text[at..].find("\n[features]").unwrap() + at;
+    std::fs::remove_file(case.path("lake/a.csv")).unwrap();
+    let order = "{\"customer_id\": \"a\", \"ordered_at\": \"2026-01-02\", \"amount\": 5}\n";
+    case.file("a.ndjson", order);
+    let said = |command: &str, day: &[&str]| {
+        let arguments = case.arguments(command, day);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        String::from_utf8(run(&arguments, 2).stderr).unwrap()
+    };
+    let columns = "contract = { columns = { ordered_at = \"date\", amount = \"f64\" } }\n";
+    for (contract, missing) in [
+        ("", "missing key `contract` in [sources.orders]"),
+        (columns, "missing key `missing_key`"),
+    ] {
+        let without = format!("{}{contract}{}", &text[..at], &text[end..]);
+        for (right, wrong, unknown) in [
+            (
+                "time = \"ordered_at\"",
+                "time = \"ordered_on\"",
+                "`ordered_on`",
+            ),
+            ("recency_days <= 60", "recency_dayz <= 60", "`recency_dayz`"),
+        ] {
+            if contract.is_empty() && right.starts_with("recency") {
+                // Without the types of its columns a text file has no features.
+                continue;
+            }
+            std::fs::write(&file, without.replace(right, wrong)).unwrap();
+            let checked = said("check", &[]);
+            assert!(checked.contains(missing), "{checked}");
+            assert!(checked.contains(unknown), "{checked}");
+            // A run does not read the lake for a file with mistakes.
+            let run = said("run", &["--as-of", "2026-02-01"]);
+            assert!(run.contains(missing), "{run}");
+            assert!(!run.contains(unknown), "{run}");
+        }
+    }
+}
+
+/// Nor does a mistake in a source hide those that the file alone shows.
+#[test]
+fn a_mistake_in_a_source_is_told_beside_those_of_the_file() {
+    let case = Case::new();
+    let file = case.path("moves.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let pins = "\n[memberships]\npins = \"none.csv\"\n";
+    let wrong = text
+        .replacen("key = \"customer_id\"", "key = \"segment\"", 1)
+        .replace("time = \"ordered_at\"", "time = \"ordered_on\"");
+    std::fs::write(&file, wrong + pins).unwrap();
+    let arguments = case.arguments("check", &[]);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let said = String::from_utf8(run(&arguments, 2).stderr).unwrap();
+    for mistake in [
+        "unknown column `ordered_on`",
+        "`segment` cannot be the key",
+        "pins none.csv: it cannot be read",
+    ] {
+        assert!(said.contains(mistake), "{said}");
+    }
+}

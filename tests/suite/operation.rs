@@ -221,6 +221,30 @@ fn a_failed_night_bears_the_name_of_its_pipeline() {
     }
 }
 
+/// Also where the run is refused for something else; where no name is known, the line names the file.
+#[test]
+fn a_run_that_is_refused_before_its_day_is_known_names_what_is_known() {
+    let shop = Shop::new();
+    lake(&shop, &["2026-10-31"]);
+    said(&shop.run(&[ORDERS, CONTRACT, RFM], "2026-10-31", &[]), 0);
+    let (night, none) = (shop.path("night.toml"), shop.path("none.toml"));
+    std::fs::copy(shop.path("shop.toml"), &night).unwrap();
+    let of_file = format!("summary: pipeline file {}: nothing", none.display());
+    for (file, more, wanted) in [
+        (&night, ["--as-of", "2999-01-01"], "summary: shop: nothing"),
+        (&night, ["--plan", "none.json"], "summary: shop: nothing"),
+        (&none, ["--as-of", "2026-10-31"], of_file.as_str()),
+    ] {
+        let metrics = shop.path("night.prom");
+        let mut command = tessera();
+        command.arg("run").arg(file).args(more);
+        let told = said(&bounded(command.arg("--metrics").arg(&metrics)), 2);
+        assert!(told.contains(wanted), "{told}");
+        let written = std::fs::read_to_string(&metrics).unwrap();
+        assert!(!written.contains("pipeline=\"night\""), "{written}");
+    }
+}
+
 /// Without `--as-of` a run is for yesterday in the pipeline's time zone, and its first line states that.
 #[test]
 fn the_day_is_stated_first() {

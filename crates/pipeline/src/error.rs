@@ -169,11 +169,12 @@ pub enum PipelineError {
         /// The operating system's error.
         error: std::io::Error,
     },
-    /// Another run published a version before this day while this one ran, and other artifacts follow from it.
+    /// Another run published a version before this day while this one ran, which read the lake for another version before it: other rows
+    /// have come since, or other artifacts follow.
     #[error(
-        "version {version} was published meanwhile and comes before this day; other fitted artifacts follow from it, so nothing was published. Start the run again"
+        "version {version} was published meanwhile and comes before this day; this run was computed after another one, so nothing was published. Start the run again"
     )]
-    OtherArtifacts {
+    Overtaken {
         /// That version.
         version: u64,
     },
@@ -275,6 +276,14 @@ impl PipelineError {
         }
     }
 
+    /// The version that was published meanwhile and comes before the day of the run, if that is why nothing was.
+    pub fn overtaken_by(&self) -> Option<u64> {
+        match self {
+            Self::Overtaken { version } => Some(*version),
+            _ => None,
+        }
+    }
+
     /// The sources whose files changed while they were read, if that is the only error.
     pub fn changed(&self) -> Vec<&str> {
         match self {
@@ -331,7 +340,7 @@ impl PipelineError {
             }
             Self::Segments(_) => 3,
             Self::Store(error) => error.exit_code(),
-            Self::OtherArtifacts { .. } => 5,
+            Self::Overtaken { .. } => 5,
             Self::History(HistoryError::Column { .. } | HistoryError::Unsorted) => 4,
             Self::History(HistoryError::Table { .. }) => 1,
             Self::Report(_) | Self::FrozenEdges { .. } => 4,

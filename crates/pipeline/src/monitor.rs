@@ -36,7 +36,10 @@ struct Record {
     run_id: String,
     started: DateTime<Utc>,
     clock: Instant,
+    /// Name of the pipeline; that of its file, without the ending, where it is not known.
     pipeline: String,
+    /// The file, until the name is known.
+    file: Option<PathBuf>,
     as_of: Option<NaiveDate>,
     store: Option<PathBuf>,
     inputs: Vec<Input>,
@@ -93,7 +96,8 @@ pub struct Finished {
 }
 
 impl Monitor {
-    /// A monitor of a run that begins now. The name of the pipeline file is used until the pipeline's name is known.
+    /// A monitor of a run that begins now. A run whose file cannot be used bears the name that the file states: a failed night belongs
+    /// to the series of its pipeline. Without one, the name of the file stands for it.
     ///
     /// # Errors
     /// A file that cannot be written.
@@ -121,12 +125,18 @@ impl Monitor {
             append(path, "").map_err(failed(path))?;
         }
         let stem = file.file_stem().map(|stem| stem.to_string_lossy());
+        let read = tessera_spec::read(file).ok();
+        let stated = read.and_then(|text| tessera_spec::stated_name(&text));
+        if let Some(name) = &stated {
+            activity::note(Fact::Pipeline, name);
+        }
         Ok(Self {
             record: Mutex::new(Record {
                 run_id: lineage::run_id(),
                 started: Utc::now(),
                 clock: Instant::now(),
-                pipeline: stem.unwrap_or_default().into_owned(),
+                file: stated.is_none().then(|| file.to_owned()),
+                pipeline: stated.unwrap_or_else(|| stem.unwrap_or_default().into_owned()),
                 as_of: None,
                 store: None,
                 inputs: Vec::new(),
@@ -161,9 +171,9 @@ impl Monitor {
         let store = recorded.fact(Fact::Store).map(Path::new);
         record.store = store.and_then(|store| std::path::absolute(store).ok());
         record.leave(version);
-        record.pipeline = recorded
-            .text(Fact::Pipeline)
-            .unwrap_or(std::mem::take(&mut record.pipeline));
+        if let Some(name) = recorded.text(Fact::Pipeline) {
+            record.name(&name);
+        }
         let as_of = recorded.text(Fact::AsOf);
         record.as_of = as_of.and_then(|day| day.parse().ok());
         if let Some(run_id) = recorded.text(Fact::Run) {
@@ -188,20 +198,8 @@ impl Monitor {
         activity::note(Fact::Pipeline, pipeline);
         activity::note(Fact::AsOf, as_of.to_string());
         let mut record = self.record();
-        pipeline.clone_into(&mut record.pipeline);
+        record.name(pipeline);
         record.as_of = Some(as_of);
-    }
-
-    /// The pipeline file cannot be used; the run still bears the name that it states: a failed night belongs to the series of its
-    /// pipeline.
-    pub fn unusable(&self, error: &PipelineError) {
-        let PipelineError::Invalid(found) = error else {
-            return;
-        };
-        if let Some(name) = tessera_spec::stated_name(found.text()) {
-            activity::note(Fact::Pipeline, &name);
-            self.record().pipeline = name;
-        }
     }
 
     /// The files of the lake are known; the event of the start is written. A run that starts again reads its sources again.
@@ -267,6 +265,12 @@ impl Monitor {
 }
 
 impl Record {
+    /// The name of the pipeline is known.
+    fn name(&mut self, pipeline: &str) {
+        pipeline.clone_into(&mut self.pipeline);
+        self.file = None;
+    }
+
     /// Records the version that the run published before it was ended, unless it has recorded it.
     fn leave(&mut self, version: Option<u64>) {
         self.left = version;
@@ -326,7 +330,10 @@ fn inputs(prepared: &Prepared) -> Vec<Input> {
 
 /// The run in one line: pipeline and day, what is published, how many rows were rejected, how long it took, why it failed.
 fn summary(record: &Record, end: &End<'_>) -> String {
-    let mut name = record.pipeline.clone();
+    let mut name = match &record.file {
+        Some(file) => format!("pipeline file {}", file.display()),
+        None => record.pipeline.clone(),
+    };
     if let Some(as_of) = record.as_of {
         name.push_str(&format!(" as of {as_of}"));
     }

@@ -27,7 +27,7 @@ use crate::history::aged_columns;
 use crate::labels::{self, Labels};
 use crate::leaves;
 use crate::pins::Pins;
-use crate::pipeline_file::load;
+use crate::pipeline_file::load_as_advised;
 use crate::prepared::Prepared;
 use crate::scores;
 use crate::store_place;
@@ -85,15 +85,17 @@ impl Prepared {
         dates
     }
 
-    /// Whether the artifacts that were decided on still follow from the version before this day, which is another one now.
-    pub(crate) fn artifacts_follow(&self, version: u64) -> Result<(), PipelineError> {
+    /// Whether what was planned is the same after the version that comes before this day now: the day since which rows are new, and the
+    /// artifacts that were decided on.
+    pub(crate) fn follows(&self, version: u64) -> Result<(), PipelineError> {
         let (pipeline, published) = (&self.pipeline, &self.features.published);
         let mut found = Diagnostics::default();
         let now = Artifacts::decide(pipeline, published, self.as_of, &mut found)?;
-        if now.follows_as(&self.artifacts) {
+        let since = self.aged.as_ref().map(|aged| aged.since);
+        if now.follows_as(&self.artifacts) && previous_day(pipeline, self.as_of) == since {
             return Ok(());
         }
-        Err(PipelineError::OtherArtifacts { version })
+        Err(PipelineError::Overtaken { version })
     }
 
     /// The plan of the features as of another date; the same code over the same files, and the rows that were known by a day.
@@ -167,7 +169,7 @@ pub fn prepare(
     reading: &Reading,
 ) -> Result<Prepared, PipelineError> {
     let started = SystemTime::now();
-    let loaded = load(file, &reading.vars)?;
+    let loaded = load_as_advised(file, &reading.vars)?;
     let mut found = loaded.warnings;
     let pipeline = loaded.pipeline;
     store_place::check(&pipeline, &found)?;
@@ -270,9 +272,13 @@ fn plan_features(
         Ok((inputs, features))
     });
     match planned {
-        Ok(planned) if !found.has_errors() => Ok(planned),
+        Ok(planned) if !found.end_the_check() => Ok(planned),
         planned => {
             found.extend(planned.err().unwrap_or_default());
+            // What needs no feature.
+            customer_key(pipeline, found);
+            labels::segment_names(pipeline, found);
+            Pins::read(pipeline, cutoff.as_of, found);
             Err(PipelineError::Invalid(Box::new(std::mem::take(found))))
         }
     }

@@ -62,7 +62,7 @@ pub fn publish(computed: Computed<'_>) -> Result<Published, PipelineError> {
                     "version {now} was published meanwhile and now comes before this day: compared again"
                 );
                 comparisons += 1;
-                prepared.artifacts_follow(now)?;
+                prepared.follows(now)?;
                 walk.compare_again()?;
             }
             error => return Err(error),

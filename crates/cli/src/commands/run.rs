@@ -22,6 +22,9 @@ use crate::panics;
 use crate::progress::Progress;
 use crate::telemetry;
 
+/// How often a run starts again at most because others published versions that come before its day.
+const MOST_RESTARTS: u32 = 10;
+
 /// Runs the pipeline and prints where the version is; the last line is a summary.
 pub(crate) fn run(arguments: &Run, output: &Output) -> Result<ExitCode, Failure> {
     let threads = use_threads(output);
@@ -144,8 +147,7 @@ fn job(
     let mut reading = reading(arguments);
     let planned = planned(arguments)?;
     let asked = arguments.as_of.or(planned.as_ref().map(Basis::as_of));
-    let day = tessera_pipeline::day(file, &reading, asked, arguments.allow_future)
-        .inspect_err(|error| monitor.unusable(error))?;
+    let day = tessera_pipeline::day(file, &reading, asked, arguments.allow_future)?;
     monitor.day(&day.pipeline, day.as_of);
     tell(output, &day.words);
     interrupt::watch();
@@ -158,7 +160,7 @@ fn job(
         tracing::warn!("the run's memory is not measured: {error}");
     }
     reading.records = Records::Kept(work.path().to_owned());
-    let mut retried = BTreeSet::new();
+    let (mut retried, mut restarts) = (BTreeSet::new(), 0);
     loop {
         let error = match attempt(
             arguments,
@@ -172,6 +174,13 @@ fn job(
         };
         if interrupted() {
             return Err(PipelineError::Interrupted.into());
+        }
+        if let Some(version) = error.overtaken_by().filter(|_| restarts < MOST_RESTARTS) {
+            restarts += 1;
+            tracing::warn!(
+                "version {version} was published meanwhile and comes before this day; the run starts again"
+            );
+            continue;
         }
         // One more attempt per source, if its files changed while they were read.
         if let (PipelineError::Expectations { checked, unmet }, true) = (&error, output.json) {
