@@ -166,3 +166,51 @@ fn columns_without_values_are_marked_as_not_computed() {
     let past = shop.table("customers").floats("past_value");
     assert!(past.iter().all(|past| *past == Some(100.0)), "{past:?}");
 }
+
+/// Customers spend 45 or 75 on average, and buy about as often: counts do not tell how much of that is chance, so a spend model that
+/// sees means and counts alone expects 60 of everyone.
+#[test]
+fn who_spends_more_is_expected_to_spend_more() {
+    let mut rows = "customer_id,ordered_at,amount\n".to_owned();
+    let start: chrono::NaiveDate = "2025-01-01".parse().unwrap();
+    let mut next = random(11);
+    for customer in 0..1000 {
+        let level = if customer % 2 == 0 { 75 } else { 45 };
+        let mut day = next(60);
+        for _ in 0..12 + next(8) {
+            let on = start + chrono::Days::new(day);
+            rows += &format!("c{customer:03},{on},{}\n", level - 30 + next(61));
+            day += 1 + next(40);
+        }
+    }
+    let shop = Shop::new();
+    shop.file("orders/o.csv", &rows);
+    let told = said(
+        &shop.run(&[ORDERS, CONTRACT, RFM, SCORE], "2026-10-31", &["--quiet"]),
+        0,
+    );
+    assert!(
+        told.contains("gamma_gamma makes too little of how customers differ"),
+        "{told}"
+    );
+    let customers = shop.table("customers");
+    let (keys, expected) = (
+        customers.texts("customer_id"),
+        customers.floats("expected_spend"),
+    );
+    let mean_of = |remainder: usize| {
+        let rows = keys.iter().zip(&expected);
+        let of = rows.filter(|(key, _)| {
+            let number: usize = key.as_deref().unwrap()[1..].parse().unwrap();
+            number % 2 == remainder
+        });
+        of.map(|(_, spend)| spend.unwrap()).sum::<f64>() / 500.0
+    };
+    // Of the difference of 30 at least 15 / (15 + kappa) is kept. Between customers 225, within them 310, 1 / x 0.066: kappa is
+    // 1.4, and below 6.6 if the covariance is no more than 4 standard errors, sqrt((535 * 245 + 225²) / 1000), too small.
+    let apart = mean_of(0) - mean_of(1);
+    assert!(
+        apart > 30.0 * 15.0 / (15.0 + 6.6) && apart < 31.0,
+        "{apart}"
+    );
+}

@@ -21,7 +21,9 @@ pub struct CredibilityMean {
 const NO_DIFFERENCE: f64 = 1e6;
 
 impl CredibilityMean {
-    /// Estimates both by moments: (m - mu)² is on average between + within / x, regressed on 1/x over customers.
+    /// Estimates both by moments: (m - mu)² is on average between + within / x. Where the first occasions are known
+    /// ([`SpendHistory::with_first_spend`]), their covariance with the later ones is the variance between; else it is regressed
+    /// on 1/x over customers.
     ///
     /// # Errors
     /// [`LifetimeError::TooLittleData`] when there is no repeat customer with positive spend.
@@ -42,20 +44,9 @@ impl CredibilityMean {
             u += s.weight / f64::from(s.x) / customers;
             d += s.weight * (s.total / f64::from(s.x) - mean).powi(2) / customers;
         }
-        let (mut uu, mut ud) = (0.0, 0.0);
-        for s in &history.rows {
-            let (du, deviation) = (
-                1.0 / f64::from(s.x) - u,
-                (s.total / f64::from(s.x) - mean).powi(2),
-            );
-            uu += s.weight * du * du;
-            ud += s.weight * du * (deviation - d);
-        }
-        // All customers have the same count: the two variances cannot be separated, and each gets half.
-        let within = if uu > 0.0 {
-            (ud / uu).clamp(0.0, d / u)
-        } else {
-            0.5 * d / u
+        let within = match history.between() {
+            Some(between) => (d - between.clamp(0.0, d)) / u,
+            None => regressed(history, mean, (u, d)),
         };
         let between = d - within * u;
         let kappa = if between > within / NO_DIFFERENCE {
@@ -83,6 +74,25 @@ impl CredibilityMean {
     }
 }
 
+/// The variance within customers: the slope of (m - mu)² over 1/x, whose means are `d` and `u`.
+fn regressed(history: &SpendHistory, mean: f64, (u, d): (f64, f64)) -> f64 {
+    let (mut uu, mut ud) = (0.0, 0.0);
+    for s in &history.rows {
+        let (du, deviation) = (
+            1.0 / f64::from(s.x) - u,
+            (s.total / f64::from(s.x) - mean).powi(2),
+        );
+        uu += s.weight * du * du;
+        ud += s.weight * du * (deviation - d);
+    }
+    // All customers have the same count: the two variances cannot be separated, and each gets half.
+    if uu > 0.0 {
+        (ud / uu).clamp(0.0, d / u)
+    } else {
+        0.5 * d / u
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +115,53 @@ mod tests {
         assert!((fit.kappa - 2.25).abs() < 0.1, "{fit:?}");
         let at = |x: u32| fit.line(x).0 + fit.line(x).1 * 120.0;
         assert!(fit.mean < at(1) && at(1) < at(8) && at(8) < 120.0);
+    }
+
+    /// All customers bought as often, so that means and counts do not tell how much is chance; the first purchases do.
+    #[test]
+    fn first_purchases_tell_how_much_customers_differ() {
+        let n = 200_000u64;
+        // Sums of twelve uniform numbers less six: nearly normal, of variance 1.
+        let mut state = 7u64;
+        let mut normal = || {
+            let mut uniform = || {
+                state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+                let mut z = state;
+                z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+                z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+                ((z ^ (z >> 31)) >> 11) as f64 / (1u64 << 53) as f64
+            };
+            (0..12).map(|_| uniform()).sum::<f64>() - 6.0
+        };
+        // Between customers 400, within them 900: the mean of 16 purchases has 56.25 of chance.
+        let (mut first, mut later) = (Vec::new(), Vec::new());
+        for _ in 0..n {
+            let level = 200.0 + 20.0 * normal();
+            // First purchases are smaller for everyone.
+            first.push(level - 30.0 + 30.0 * normal());
+            later.push(level + 7.5 * normal());
+        }
+        let x = vec![16; n as usize];
+        let fit = |history: SpendHistory| CredibilityMean::fit(&history).unwrap().kappa;
+        let history = || SpendHistory::from_columns(&x, &later, None).unwrap();
+        let kappa = fit(history().with_first_spend(&x, &later, &first).unwrap());
+        // The covariance 400 has the standard error sqrt((1300 * 456.25 + 400²) / n) = 1.94, the variance of the means
+        // sqrt(2 / n) * 456.25 = 1.44; 16 (456.25 - 400) / 400 is off by 4 of both, 16 * 4 * (1.94 + 1.44) / 400, at most.
+        assert!((kappa - 2.25).abs() < 0.55, "{kappa}");
+        assert!((fit(history()) - 16.0).abs() < 1e-9);
+        // First purchases of ten times the money say the same.
+        let tenfold: Vec<f64> = first.iter().map(|first| 10.0 * (first + 30.0)).collect();
+        let kappa = fit(history().with_first_spend(&x, &later, &tenfold).unwrap());
+        assert!((kappa - 2.25).abs() < 0.55, "{kappa}");
+        // Of first purchases that say nothing of the later ones there is no difference.
+        first.rotate_left(1);
+        let kappa = fit(history().with_first_spend(&x, &later, &first).unwrap());
+        assert!(kappa > 100.0, "{kappa}");
+        // A trial at one price says nothing of what customers spend later: the counts decide, as without it.
+        let trial = vec![1.0; later.len()];
+        let history_of_trials = history().with_first_spend(&x, &later, &trial).unwrap();
+        assert!((fit(history_of_trials) - 16.0).abs() < 1e-9);
+        assert!(history().with_first_spend(&x, &later, &first[1..]).is_err());
     }
 
     #[test]

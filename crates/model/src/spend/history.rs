@@ -19,6 +19,15 @@ pub struct SpendHistory {
     customers: f64,
     without_repeat: f64,
     without_spend: f64,
+    first: Vec<First>,
+}
+
+/// What a customer spent on the first occasion and, on average, on the `x` later ones.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct First {
+    pub x: u32,
+    pub first: f64,
+    pub mean: f64,
 }
 
 impl SpendHistory {
@@ -53,6 +62,7 @@ impl SpendHistory {
             customers: 0.0,
             without_repeat: 0.0,
             without_spend: 0.0,
+            first: Vec::new(),
         };
         for (i, (&x, &mean)) in x.iter().zip(mean_spend).enumerate() {
             let weight = weights.map_or(1.0, |w| w[i]);
@@ -103,6 +113,61 @@ impl SpendHistory {
         Ok(history)
     }
 
+    /// With the money of each customer's first occasion, NaN where it is not known, beside the same `x` and `mean_spend` as before.
+    /// What customers spend first and what they spend later vary together only as far as customers differ, which means and counts
+    /// alone tell apart from chance only where the counts differ much. Where first occasions are larger, they are scaled down to the
+    /// later ones. Those that vary less than means of later ones even so, such as a trial at one price, are not like these and say
+    /// nothing: they are left out.
+    ///
+    /// # Errors
+    /// [`LifetimeError::LengthMismatch`].
+    pub fn with_first_spend(
+        mut self,
+        x: &[u32],
+        mean_spend: &[f64],
+        first: &[f64],
+    ) -> Result<Self, LifetimeError> {
+        for (column, found) in [("mean_spend", mean_spend.len()), ("first", first.len())] {
+            if found != x.len() {
+                return Err(LifetimeError::LengthMismatch {
+                    column,
+                    found,
+                    first: "x",
+                    expected: x.len(),
+                });
+            }
+        }
+        let rows = x.iter().zip(mean_spend).zip(first);
+        let rows = rows.map(|((&x, &mean), &first)| First { x, first, mean });
+        let learned_from = |row: &First| row.x > 0 && row.mean > 0.0 && row.first.is_finite();
+        let mut rows: Vec<First> = rows.filter(learned_from).collect();
+        // Sums do not depend on the order of the customers.
+        rows.par_sort_unstable_by(|a, b| {
+            a.x.cmp(&b.x)
+                .then(a.mean.total_cmp(&b.mean))
+                .then(a.first.total_cmp(&b.first))
+        });
+        let sum = |of: fn(&First) -> f64| rows.iter().map(of).sum::<f64>();
+        let larger = (sum(|row| row.first) / sum(|row| row.mean)).max(1.0);
+        rows.iter_mut().for_each(|row| row.first /= larger);
+        let of_first = covariance(rows.iter().map(|row| (row.first, row.first)));
+        let of_later = covariance(rows.iter().map(|row| (row.mean, row.mean)));
+        if of_first.is_some_and(|first| of_later.is_some_and(|later| first >= later)) {
+            self.first = rows;
+        }
+        Ok(self)
+    }
+
+    /// The variance between customers, where first occasions tell it.
+    pub(crate) fn between(&self) -> Option<f64> {
+        covariance(self.first.iter().map(|row| (row.first, row.mean)))
+    }
+
+    /// The customers whose first occasion is known; none where first occasions are not like later ones.
+    pub(crate) fn first(&self) -> &[First] {
+        &self.first
+    }
+
     /// Customers that a fit uses.
     pub fn customers(&self) -> f64 {
         self.rows.iter().map(|s| s.weight).sum()
@@ -147,4 +212,14 @@ impl SpendHistory {
         let product = xx * mm2;
         (product > 0.0).then(|| xm / product.sqrt())
     }
+}
+
+/// The covariance of pairs; `None` of fewer than two.
+fn covariance(pairs: impl Iterator<Item = (f64, f64)> + Clone) -> Option<f64> {
+    let n = pairs.clone().count() as f64;
+    let (a, b) = pairs
+        .clone()
+        .fold((0.0, 0.0), |(a, b), (x, y)| (a + x / n, b + y / n));
+    let sum: f64 = pairs.map(|(x, y)| (x - a) * (y - b)).sum();
+    (n >= 2.0).then(|| sum / (n - 1.0))
 }

@@ -16,6 +16,8 @@ pub(super) struct Buyers {
     pub(super) tenure_days: Vec<f64>,
     /// Mean spend over repeat occasions, NaN where there is none or it is unknown.
     pub(super) mean_spend: Vec<f64>,
+    /// Money of the first occasion, NaN where it is unknown.
+    pub(super) first_spend: Vec<f64>,
     pub(super) past_spend: Vec<f64>,
 }
 
@@ -40,6 +42,7 @@ impl Buyers {
                 let mean = (spend[row] - first[row]) / f64::from(x);
                 buyers.mean_spend[place] = mean.max(0.0);
             }
+            buyers.first_spend[place] = first[row];
             buyers.past_spend[place] = spend[row];
         }
         Ok(buyers)
@@ -60,6 +63,7 @@ impl Buyers {
             t_x_days: Vec::new(),
             tenure_days: Vec::new(),
             mean_spend: Vec::new(),
+            first_spend: Vec::new(),
             past_spend: Vec::new(),
         };
         for (row, (first, last)) in first.iter().zip(&last).enumerate() {
@@ -71,6 +75,7 @@ impl Buyers {
             buyers.t_x_days.push(f64::from(last - first));
             buyers.tenure_days.push(f64::from(end - first));
             buyers.mean_spend.push(f64::NAN);
+            buyers.first_spend.push(f64::NAN);
             buyers.past_spend.push(f64::NAN);
         }
         Ok(buyers)

@@ -25,6 +25,9 @@ pub(super) fn spend(
         return None;
     }
     let fitted = SpendHistory::from_columns(&buyers.x, &buyers.mean_spend, None)
+        .and_then(|history| {
+            history.with_first_spend(&buyers.x, &buyers.mean_spend, &buyers.first_spend)
+        })
         .and_then(|history| Ok((SpendFit::fit_unless(&history, interrupt)?, history)));
     let (fit, history) = match fitted {
         Ok(fitted) => fitted,
