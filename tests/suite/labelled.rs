@@ -266,3 +266,73 @@ fn features_that_state_the_label_are_left_out_and_named() {
     let auc = models.floats("value")[row].unwrap();
     assert!((0.6..0.95).contains(&auc), "{auc}");
 }
+
+/// The areas under the curve of each model out of its own customers, the number labelled as churned, and the reasons in `quality`.
+fn learned(file: &str, dir: &Path) -> (Vec<f64>, f64, Vec<String>) {
+    run(&["run", file, "--as-of", "2026-10-30", "--quiet"], 0);
+    let latest = dir.join("store/latest");
+    let models = Table::read(&latest.join("models.parquet"));
+    let (names, values) = (models.texts("name"), models.floats("value"));
+    let of = |name: &str| -> Vec<f64> {
+        let rows = names.iter().zip(&values);
+        rows.filter(|(found, _)| found.as_deref() == Some(name))
+            .filter_map(|(_, value)| *value)
+            .collect()
+    };
+    let quality = Table::read(&latest.join("quality.parquet"));
+    let reasons = quality.texts("reason").into_iter().flatten().collect();
+    (of("test_auc"), of("labelled as churned")[0], reasons)
+}
+
+/// The accounts of those who left are closed: they have no probability, but it is of them that a model learns who leaves.
+#[test]
+fn closed_accounts_that_churned_are_learned_from() {
+    let (open, shut) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (of_all, churned, _) = learned(&telling(open.path()), open.path());
+    let file = telling(shut.path());
+    let closing = |condition: &str| {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let text = text.replace(
+            "key = \"id\"\n\n[s",
+            &format!("key = \"id\"\nactive = \"{condition}\"\n\n[s"),
+        );
+        assert!(text.contains("active ="));
+        std::fs::write(&file, text).unwrap();
+    };
+    closing("churned = 'No'");
+    let checked = run(&["check", &file], 0);
+    let said = String::from_utf8_lossy(&checked.stderr).into_owned();
+    assert!(!said.contains("earlier dates"), "{said}");
+    let (found, closed, _) = learned(&file, shut.path());
+    assert!(!found.is_empty());
+    assert_eq!((found, closed), (of_all, churned));
+    let customers = Table::read(&shut.path().join("store/latest/customers.parquet"));
+    let given = customers.floats("leaving_probability");
+    let active = customers.bools("active");
+    let excluded = customers.texts("leaving_excluded");
+    for ((probability, active), excluded) in given.iter().zip(active).zip(excluded) {
+        assert_eq!(probability.is_some(), active == Some(true));
+        assert_eq!(
+            excluded.as_deref(),
+            (active != Some(true)).then_some("closed")
+        );
+    }
+}
+
+/// Without enough customers of both kinds, what to change is said in terms of the label: there are no dates and no horizon.
+#[test]
+fn a_label_that_few_have_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = telling(dir.path());
+    let text = std::fs::read_to_string(&file).unwrap();
+    let text = text.replace("churned = 'Yes'", "churned = 'Yes' and tenure < 1");
+    std::fs::write(&file, text).unwrap();
+    let (_, churned, reasons) = learned(&file, dir.path());
+    assert!(churned < 30.0);
+    let reason = reasons.iter().find(|reason| reason.contains("are needed"));
+    let reason = reason.unwrap();
+    assert!(
+        reason.contains("by `label`") && !reason.contains("horizon"),
+        "{reason}"
+    );
+}

@@ -202,7 +202,7 @@ pub fn prepare(
     let checked = base::Checked {
         pipeline: &pipeline,
         published: &published,
-        condition_is_untimed: untimed.contains_key(base::CONDITION),
+        condition_is_untimed: looks_back(&pipeline, as_of) && untimed.contains_key(base::CONDITION),
     };
     base::check(&checked, &mut found);
     expressions(&pipeline, &features, &labels, &mut found);
@@ -400,4 +400,10 @@ fn populations(
     } else {
         Err(problems)
     }
+}
+
+/// Whether a score learns from the customers as they were at earlier dates.
+fn looks_back(pipeline: &Pipeline, as_of: NaiveDate) -> bool {
+    let mut scores = pipeline.scores.iter();
+    scores.any(|score| !scores::of(&score.kind).observations(as_of).is_empty())
 }

@@ -3,7 +3,7 @@
 
 use arrow::array::RecordBatch;
 use tessera_features::FeatureInfo;
-use tessera_model::churn::{Observation, Panel};
+use tessera_model::churn::{ChurnError, Observation, Panel};
 use tessera_segments::{Parameter, Quality, QualityStatus};
 
 use super::inputs::{customer_hashes, inputs, label_name, made_of_label};
@@ -45,7 +45,10 @@ fn standings(
     let standings: Vec<Standing> = (0..table.num_rows()).map(standing).collect();
     for (row, label) in labels.iter_mut().enumerate() {
         let fits = fits.as_ref().is_none_or(|fits| fits[row] == Some(true));
-        if !fits || standings[row] == Standing::Closed {
+        // A closed account that churned by the label is one to learn from; another one was closed for a reason that it does not
+        // state.
+        let closed = standings[row] == Standing::Closed && *label != Some(true);
+        if !fits || closed {
             *label = None;
         }
     }
@@ -104,6 +107,21 @@ pub(super) fn labelled(
         churned,
         customer,
     })
+}
+
+/// Why nothing was learned, in the terms of a label: there are no dates of which there could be more.
+pub(super) fn not_learned(error: ChurnError) -> NotComputed {
+    match error {
+        ChurnError::TooLittleData {
+            what,
+            slice,
+            found,
+            needed,
+        } => NotComputed::Data(format!(
+            "by `label`, {found} customers of the {slice} slice {what}, but {needed} are needed; learn from more customers, or from a label that tells more of them apart"
+        )),
+        other => other.into(),
+    }
 }
 
 /// The features that do not state the label; the others are named in `quality`.

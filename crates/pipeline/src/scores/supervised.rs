@@ -341,8 +341,8 @@ fn fitted(
             let found = labelled::labelled(score, given, PANEL_ROWS, &mut scored.parameters)?;
             let kept = labelled::untelling(&found, given, features, &mut scored.quality)?;
             let panel = labelled::panel(found, given, &kept)?;
-            let fitted = ChurnFit::fit_static_tested(&panel, &plan(score, &kept, given.prepared))?;
-            (panel, fitted)
+            let fitted = ChurnFit::fit_static_tested(&panel, &plan(score, &kept, given.prepared));
+            (panel, fitted.map_err(labelled::not_learned)?)
         }
         None => {
             let plan = plan(score, features, given.prepared);
