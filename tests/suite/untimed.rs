@@ -179,3 +179,111 @@ fn attributes_with_a_time_and_models_without_them_need_no_warning() {
     assert!(warnings("time = \"since\"", r#""recency_days", "plan""#).is_empty());
     assert!(warnings("", r#""recency_days""#).is_empty());
 }
+
+/// Order lines with prices of a list without a time, and the name of a group that the list leads to.
+fn priced(products: &str, groups: &str) -> String {
+    format!(
+        r#"
+spec_version = 1
+name = "priced"
+timezone = "UTC"
+currency = "EUR"
+store = "FOLDER/store"
+[customer]
+key = "k"
+[sources.lines]
+kind = "events"
+path = "FOLDER/lines.csv"
+key = "k"
+time = "day"
+amount = "amount"
+derive = {{ amount = "pieces * price" }}
+join.products = {{ on = ["product"], columns = ["price", "group_id"] }}
+join.groups = {{ on = ["group_id"], columns = ["group_name"] }}
+contract = {{ columns = {{ k = "string", day = "date", product = "string", pieces = "i64" }}, missing_key = "fail" }}
+[sources.products]
+kind = "lookup"
+path = "FOLDER/products.csv"
+key = "product"
+{products}
+contract = {{ columns = {{ product = "string", price = "f64", group_id = "string" }}, missing_key = "fail" }}
+[sources.groups]
+kind = "lookup"
+path = "FOLDER/groups.csv"
+key = "group_id"
+{groups}
+contract = {{ columns = {{ group_id = "string", group_name = "string", since = "date" }}, missing_key = "fail" }}
+[features]
+use = ["recency_days", "spend_total", "order_value_mean"]
+lately = {{ from = "lines", agg = "sum", of = "amount", window = "90d" }}
+bikes = {{ from = "lines", agg = "count", where = "group_name = 'bikes'" }}
+[scores.churn]
+kind = "supervised"
+from = "lines"
+horizon = "90d"
+"#
+    )
+}
+
+/// What `check` says of it: messages with the help of each.
+fn said(text: &str, code: i32) -> Vec<(String, String)> {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    file("lines.csv", "k,day,product,pieces\na,2026-01-01,p,1\n");
+    file("products.csv", "product,price,group_id\np,2.5,g\n");
+    file(
+        "groups.csv",
+        "group_id,group_name,since\ng,bikes,2025-01-01\n",
+    );
+    let folder = dir.path().display().to_string();
+    file("p.toml", &text.replace("FOLDER", &folder));
+    let path = dir.path().join("p.toml").display().to_string();
+    let checked = json(&run(&["check", &path, "--json"], code));
+    let found = checked[0]["diagnostics"].as_array().unwrap();
+    let texts = found.iter().map(|one| {
+        let text = |key: &str| one[key].as_str().unwrap_or_default().to_owned();
+        (text("message"), text("help"))
+    });
+    texts
+        .filter(|(message, _)| message.contains("today's value"))
+        .collect()
+}
+
+/// The sources without a time are named, and what the message says to list there is accepted there.
+#[test]
+fn prices_that_never_change_are_stated_in_their_list() {
+    let found = said(&priced("", ""), 0);
+    let message = "`spend_total`, `bikes`, `lately`, `order_value_mean` are not used in the score `churn`: only today's values of them are known, because [sources.groups] and [sources.products] have no `time`";
+    assert_eq!(found.len(), 1);
+    assert_eq!(found[0].0, message);
+    assert!(found[0].1.contains("columns of a lookup"), "{}", found[0].1);
+    let found = said(&priced(r#"unchanging = ["price"]"#, ""), 0);
+    let message = "`bikes` is not used in the score `churn`: only today's value of it is known, because [sources.products] has no `time`";
+    assert_eq!(found[0].0, message);
+    let products = r#"unchanging = ["price", "group_id"]"#;
+    let groups = r#"unchanging = ["group_name"]"#;
+    assert_eq!(said(&priced(products, groups), 0), []);
+    // With a time of its own the name of the group is known at each date, but not which group a product was in.
+    let found = said(&priced(r#"unchanging = ["price"]"#, r#"time = "since""#), 0);
+    assert_eq!(found[0].0, message);
+    assert_eq!(said(&priced(products, r#"time = "since""#), 0), []);
+}
+
+#[test]
+fn unchanging_names_columns_that_are_joined_from_a_lookup() {
+    let found = said(&priced(r#"unchanging = ["prize"]"#, ""), 2);
+    assert!(
+        found[0].0.contains("unknown column `prize` of `products`") && found[0].1.contains("price"),
+        "{found:?}"
+    );
+    // Its earlier values are known: there is nothing to state.
+    let timed = r#"time = "since"
+unchanging = ["group_name"]"#;
+    let found = said(&priced("", timed), 2);
+    assert!(
+        found
+            .iter()
+            .any(|(message, _)| message.contains("`group_name` of `groups`")),
+        "{found:?}"
+    );
+}

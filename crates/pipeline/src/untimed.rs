@@ -3,7 +3,7 @@
 //! Today's value may reveal what happened after an earlier date (a plan `cancelled`), so a model trained on it would look better
 //! than it is: such features are not used in scores that are trained on earlier dates.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tessera_expr::rel::{Join, Scan};
 use tessera_expr::{Type, columns};
@@ -14,10 +14,10 @@ use tessera_spec::pipeline::{Source, SourceKind};
 
 use crate::scores::{self, TrainedOn};
 
-const HELP: &str = "set `time` (since when a row is valid) in the source, or list columns that never change in its `unchanging`";
+const HELP: &str = "set `time` (since when a row is valid) there, or list there what never changes, in `unchanging`: columns of a lookup, features of any other source";
 
 /// Features from rows without `time` and `known_at`: those of an attributes source, or of a lookup whose key has no day either,
-/// except those that their source lists as unchanging. Each with a text that names the source or lookup without a time.
+/// except what their source or the lookup lists as unchanging. Each with the source or lookup without a time.
 pub(crate) fn untimed(pipeline: &Pipeline, features: &FeaturePlan) -> BTreeMap<String, String> {
     let mut untimed = BTreeMap::new();
     for pass in &features.passes {
@@ -25,7 +25,7 @@ pub(crate) fn untimed(pipeline: &Pipeline, features: &FeaturePlan) -> BTreeMap<S
             continue;
         };
         let stays = |name: &str| source.unchanging.iter().any(|listed| listed.value == name);
-        let rests = of_today(source, pass).into_iter();
+        let rests = of_today(pipeline, source, pass).into_iter();
         untimed.extend(
             rests
                 .filter(|(name, _)| !stays(name))
@@ -44,20 +44,20 @@ pub(crate) fn untimed(pipeline: &Pipeline, features: &FeaturePlan) -> BTreeMap<S
 }
 
 /// The aggregates of a pass of which only today's value is known, with the source or lookup without a time.
-fn of_today<'a>(source: &Source, pass: &'a Pass) -> Vec<(&'a str, String)> {
+fn of_today<'a>(pipeline: &Pipeline, source: &Source, pass: &'a Pass) -> Vec<(&'a str, String)> {
     let attributes =
         source.kind == SourceKind::Attributes && source.time.is_none() && source.known_at.is_none();
-    let joined = joined_today(&pass.aggregate.rows.scan);
+    let joined = joined_today(pipeline, &pass.aggregate.rows.scan);
     let aggs = pass.aggregate.aggs.iter();
     aggs.filter_map(|agg| {
         let read = agg.func.of.iter().chain(&agg.filter);
         let lookup = read.flat_map(columns).find_map(|column| joined.get(column));
         let what = match lookup {
-            _ if attributes => "its source".to_owned(),
-            Some(lookup) => format!("the lookup `{lookup}`"),
+            _ if attributes => source.name.value.as_str(),
+            Some(lookup) => lookup,
             None => return None,
         };
-        Some((agg.name.as_str(), what))
+        Some((agg.name.as_str(), what.to_owned()))
     })
     .collect()
 }
@@ -94,20 +94,14 @@ pub(crate) fn check(
         let left = left_out(&trained, features, untimed);
         for feature in trained.features {
             if left.contains(&feature.value.as_str()) {
-                let message = format!(
-                    "`{}` is not used in the score `{name}`: only today's value of it is known, because {} has no `time`",
-                    feature.value, untimed[&feature.value]
-                );
+                let message = unused(&[&feature.value], name, untimed);
                 let warning = Diagnostic::warning("TS-G012", message, feature.span.clone())
                     .with_label("at each observation date the model would see the value of today");
                 found.extend([warning.with_help(HELP)]);
             }
         }
         if trained.features.is_empty() && !left.is_empty() {
-            let message = format!(
-                "{} are not used in the score `{name}`: only today's values of them are known, because their sources have no `time`",
-                named(&left)
-            );
+            let message = unused(&left, name, untimed);
             let place = trained.from.span.clone();
             found.extend([Diagnostic::warning("TS-G012", message, place).with_help(HELP)]);
         }
@@ -125,12 +119,36 @@ pub(crate) fn check(
     }
 }
 
-/// Names in `unchanging` that are not features of their source, or whose earlier values are known.
+/// That a score does not use these features, and which sources without `time` are the cause.
+fn unused(features: &[&str], score: &str, untimed: &BTreeMap<String, String>) -> String {
+    let sources: BTreeSet<&String> = features.iter().map(|name| &untimed[*name]).collect();
+    let of: Vec<String> = sources
+        .iter()
+        .map(|name| format!("[sources.{name}]"))
+        .collect();
+    let (are, of_them) = match features.len() {
+        1 => ("is", "value of it is"),
+        _ => ("are", "values of them are"),
+    };
+    let have = if of.len() == 1 { "has" } else { "have" };
+    format!(
+        "{} {are} not used in the score `{score}`: only today's {of_them} known, because {} {have} no `time`",
+        named(features),
+        of.join(" and ")
+    )
+}
+
+/// Names in `unchanging` that are not features of their source, or columns that are joined from it, or whose earlier values are
+/// known.
 fn unchanging(pipeline: &Pipeline, features: &FeaturePlan, found: &mut Diagnostics) {
     for source in &pipeline.sources {
+        if source.kind == SourceKind::Lookup {
+            unchanging_columns(pipeline, source, found);
+            continue;
+        }
         let mut passes = features.passes.iter();
         let pass = passes.find(|pass| pass.source == source.name.value);
-        let names = pass.map_or_else(Vec::new, |pass| of_today(source, pass));
+        let names = pass.map_or_else(Vec::new, |pass| of_today(pipeline, source, pass));
         let published = |name: &&str| features.published.iter().any(|info| info.name == **name);
         let names: Vec<&str> = names
             .iter()
@@ -148,33 +166,68 @@ fn unchanging(pipeline: &Pipeline, features: &FeaturePlan, found: &mut Diagnosti
     }
 }
 
+/// Names in `unchanging` of a lookup that no source joins from it, or whose earlier values are known.
+fn unchanging_columns(pipeline: &Pipeline, lookup: &Source, found: &mut Diagnostics) {
+    let timed = lookup.time.is_some() || lookup.known_at.is_some();
+    let joins = pipeline.sources.iter().flat_map(|source| &source.joins);
+    let joins = joins.filter(|join| !timed && join.from.value == lookup.name.value);
+    let columns: BTreeSet<&str> = joins
+        .flat_map(|join| &join.columns)
+        .map(|(_, of)| of.value.as_str())
+        .collect();
+    let columns: Vec<&str> = columns.into_iter().collect();
+    for stays in &lookup.unchanging {
+        if !columns.contains(&stays.value.as_str()) {
+            let name = &lookup.name.value;
+            let what = format!(
+                "column of `{name}` that is joined and of which only today's value is known"
+            );
+            let span = stays.span.clone();
+            found.extend([unknown_name("TS-G015", &what, &stays.value, span, &columns)]);
+        }
+    }
+}
+
 /// Names in backticks, as a list.
 pub(crate) fn named(names: &[&str]) -> String {
     let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     names.join(", ")
 }
 
-/// Columns that are joined from a lookup of which only today's rows are known, and columns derived from them, with the lookup.
-fn joined_today(scan: &Scan) -> BTreeMap<&str, &str> {
+/// Columns that are joined from a lookup of which only today's rows are known, or found by such a column, and columns derived from
+/// them, with that lookup. What the lookup lists as unchanging is known at every date.
+fn joined_today<'a>(pipeline: &Pipeline, scan: &'a Scan) -> BTreeMap<&'a str, &'a str> {
     let has_day = |join: &Join| {
         let mut keys = join.on.iter().map(|(_, key)| key.ty);
         keys.any(|ty| matches!(ty, Type::Date | Type::Timestamp))
     };
-    let of_today = |join: &&Join| {
+    let of_today = |join: &Join| {
         join.lookup.time.is_none() && join.lookup.known_at.is_none() && !has_day(join)
     };
     let mut found: BTreeMap<&str, &str> = BTreeMap::new();
-    for join in scan.joins.iter().filter(of_today) {
-        let lookup = join.lookup.scan.source.as_str();
-        found.extend(join.columns.iter().map(|c| (c.name.as_str(), lookup)));
-    }
-    for (name, expr) in &scan.derive {
+    for place in 0..=scan.derive.len() {
+        for join in scan.joins.iter().filter(|join| join.after == place) {
+            let lookup = join.lookup.scan.source.as_str();
+            let stays = pipeline.source(lookup).map(|source| &source.unchanging);
+            let stays = |column: &str| {
+                stays.is_some_and(|listed| listed.iter().any(|name| name.value == column))
+            };
+            let searched = join.on.iter().map(|(own, _)| own).chain(&join.as_of);
+            let searched = searched
+                .flat_map(columns)
+                .find_map(|own| found.get(own).copied());
+            for column in &join.columns {
+                let what = searched.or((of_today(join) && !stays(&column.of)).then_some(lookup));
+                found.extend(what.map(|what| (column.name.as_str(), what)));
+            }
+        }
+        let Some((name, expr)) = scan.derive.get(place) else {
+            continue;
+        };
         let lookup = columns(expr)
             .into_iter()
             .find_map(|column| found.get(column).copied());
-        if let Some(lookup) = lookup {
-            found.insert(name, lookup);
-        }
+        found.extend(lookup.map(|lookup| (name.as_str(), lookup)));
     }
     found
 }

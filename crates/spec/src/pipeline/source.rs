@@ -59,7 +59,7 @@ pub struct Source {
     pub contract: Contract,
     /// `attributes` sources: the columns taken as features.
     pub attributes: Vec<Attribute>,
-    /// Its features whose values never change, so that today's values are valid for earlier dates, too.
+    /// Its features, of a lookup its columns, whose values never change, so that today's are valid for earlier dates, too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unchanging: Vec<At<String>>,
 }

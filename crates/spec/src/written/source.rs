@@ -73,7 +73,8 @@ pub(super) struct SourceTable {
     /// Columns of an `attributes` source that are taken as features.
     attributes: Option<BTreeMap<String, AttributeTable>>,
     /// Features of the source whose values never change, where only today's are known: attributes without `time`, and what is
-    /// joined from a lookup without. All others of these take no part in supervised scores.
+    /// joined from a lookup without. Of a lookup: its columns that never change. All others of these take no part in supervised
+    /// scores.
     #[schemars(extend("uniqueItems" = true))]
     unchanging: Option<Vec<String>>,
 }
