@@ -7,6 +7,7 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BooleanArray};
 use tessera_model::cluster::{ClusterWarning, NamedFeature};
 use tessera_spec::pipeline::{Criteria, Naming, Scheme};
+use tessera_spec::shown::grouped;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::error::SegmentError;
@@ -15,7 +16,7 @@ use crate::parameter::Parameter;
 use crate::quality::Quality;
 use crate::rule_reasons::RuleReasons;
 use crate::rules_lint::RulesWarning;
-use crate::wording::counted;
+use crate::wording::{counted, percent};
 
 /// Mean Jaccard similarity from which a cluster counts as stable (Hennig 2007).
 pub(crate) const STABLE: f64 = 0.75;
@@ -159,6 +160,21 @@ pub enum Warning {
         /// Scores asked for.
         scores: u8,
     },
+    /// The worst value, which so many customers have that their score is in the middle or above.
+    WorstValue {
+        /// The feature.
+        feature: String,
+        /// The value.
+        value: f64,
+        /// Customers who have it.
+        customers: u64,
+        /// Customers with a score.
+        scored: u64,
+        /// The score that all of them get.
+        score: u8,
+        /// Scores asked for.
+        scores: u8,
+    },
     /// Edges of scores that are equal because many customers have one value, so that some scores stay empty.
     EqualEdges {
         /// The feature.
@@ -247,6 +263,7 @@ impl Warning {
             Self::Clusters(_) | Self::NoClusters { .. } | Self::UnstableClusters { .. } => true,
             Self::EmptyTiers { .. }
             | Self::FewDistinctValues { .. }
+            | Self::WorstValue { .. }
             | Self::EqualEdges { .. }
             | Self::SharedSegment { .. }
             | Self::UncoveredCells { .. }
@@ -460,7 +477,22 @@ impl fmt::Display for Warning {
                 scores,
             } => write!(
                 f,
-                "`{feature}` has {distinct} distinct values, fewer than the {scores} scores; equal values get equal scores, so some scores are empty"
+                "`{feature}` has {}, fewer than the {scores} scores; equal values get equal scores, so some scores are empty",
+                counted(*distinct as u64, "distinct value")
+            ),
+            Self::WorstValue {
+                feature,
+                value,
+                customers,
+                scored,
+                score,
+                scores,
+            } => write!(
+                f,
+                "`{feature}` is {value}, the worst value, for {} of {} ({}), who all get score {score} of {scores}: names of segments that speak of it, such as `Loyal` of frequency, are wrong for them; `score_method = {{ kind = \"threshold\", … }}` states which values get which score",
+                grouped(*customers),
+                counted(*scored, "customer"),
+                percent(*customers as f64 / *scored as f64)
             ),
             Self::EqualEdges {
                 feature,

@@ -21,6 +21,7 @@ use crate::fit::Fit;
 use crate::grid::{CellMap, OTHERS, grid_name, lint};
 use crate::kind::{Kind, Learning, Nearest, Vacant, declared, never_too_few, settings};
 use crate::parameter::Parameter;
+use crate::quality::{Quality, Threshold};
 use crate::rank::Ranking;
 use crate::rfm::{Closed, NOT_SCORED, RfmGrid, ScoreMethod};
 use crate::rule_reasons::write_cell;
@@ -40,7 +41,9 @@ pub(super) static KIND: Kind = Kind {
            Equal values always get equal scores. The grid then names the cell.\n\
            Missing values: a customer with one of the three missing is `Not Scored` and is left out of ranks and edges.\n\
            Publishes: `<scheme>_score` (the digits R, F, M), `<scheme>_r`, `<scheme>_f` and `<scheme>_m` (each alone), `<scheme>_weighted` where weights are set, and in `models` the method, \
-           the features, the edges (`recency_edge_1` …, `edges_closed`) and the number of distinct values.",
+           the features, the edges (`recency_edge_1` …, `edges_closed`) and the number of distinct values; in `quality` a row `told apart` \
+           for a feature whose worst value, such as one order, so many customers have that their score is in the middle or above, \
+           unless the edges are stated.",
     words: "recency, frequency and money scores",
     example: "grid = \"eleven\"\nscore_method = \"midrank\"",
     nearest: Nearest::Limits(limits),
@@ -111,7 +114,7 @@ fn assign(
         scheme: name.to_owned(),
         kind: KIND.syntax.name,
         warnings: warnings(config, &rankings, &scored, given.is_some())?,
-        quality: Vec::new(),
+        quality: worst_values(config, &rankings, &scored),
         columns: cells.columns(name, &codes, config),
         parameters: parameters(config, &rankings, scored.edges.as_ref()),
         reasons: reasons(config, customers, &cells, &map, codes)?,
@@ -375,6 +378,10 @@ fn warnings(
     learned_before: bool,
 ) -> Result<Vec<Warning>, SegmentError> {
     let mut warnings = Vec::new();
+    let edges_of_these = |index: usize, feature: &str| {
+        let equal = || equal_edges(config, feature, (index, scored));
+        (!learned_before).then(equal).flatten()
+    };
     for (index, (feature, ranking)) in features(config).iter().zip(rankings).enumerate() {
         let distinct = ranking.distinct();
         if distinct < usize::from(config.scores) {
@@ -383,8 +390,10 @@ fn warnings(
                 distinct,
                 scores: config.scores,
             });
-        } else if !learned_before {
-            warnings.extend(equal_edges(config, feature, (index, scored)));
+        } else if let Some(equal) = edges_of_these(index, feature) {
+            warnings.push(equal);
+        } else {
+            warnings.extend(worst_value(config, (index, feature), ranking, scored));
         }
     }
     let lint = lint(&config.grid.value, config.scores)?;
@@ -394,6 +403,56 @@ fn warnings(
         });
     }
     Ok(warnings)
+}
+
+/// A feature whose worst value so many customers have that their score is no low one, unless the limits of scores are stated.
+fn worst_value(
+    config: &RfmGrid,
+    (index, feature): (usize, &str),
+    ranking: &Ranking,
+    scored: &Scored,
+) -> Option<Warning> {
+    let worst = match good(index) {
+        Good::Small => ranking.ties().last()?,
+        Good::Large => ranking.ties().next()?,
+    };
+    let score = scored.scores[index][ranking.rows()[worst.start] as usize];
+    let stated = matches!(config.score_method, ScoreMethod::Threshold { .. });
+    (!stated && score > highest_low(config)).then(|| Warning::WorstValue {
+        feature: feature.to_owned(),
+        value: ranking.values()[worst.start],
+        customers: worst.len() as u64,
+        scored: ranking.len() as u64,
+        score,
+        scores: config.scores,
+    })
+}
+
+/// The highest score that is below the middle: 2 of 5.
+fn highest_low(config: &RfmGrid) -> u8 {
+    config.scores / 2
+}
+
+/// Customers with the worst value whose score is no low one.
+fn worst_values(config: &RfmGrid, rankings: &[Ranking], scored: &Scored) -> Vec<Quality> {
+    let features = features(config).into_iter().zip(rankings).enumerate();
+    let found = features.filter_map(|(index, (feature, ranking))| {
+        let warning = worst_value(config, (index, feature), ranking, scored)?;
+        let Warning::WorstValue { score, .. } = warning else {
+            return None;
+        };
+        Some(Quality::judged(
+            "",
+            "told apart",
+            format!("score_of_worst_{feature}"),
+            (
+                f64::from(score),
+                Threshold::at_most(f64::from(highest_low(config))),
+            ),
+            Some(warning.to_string()),
+        ))
+    });
+    found.collect()
 }
 
 /// Edges that were made of these customers and fall on one value, so that no customer has the scores between them.

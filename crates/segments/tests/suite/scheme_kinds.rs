@@ -2,8 +2,8 @@
 
 use arrow::array::AsArray;
 use tessera_segments::{
-    Assignment, Closed, Extra, Grid, GridInterval, QuantileScheme, RfmGrid, ScoreMethod,
-    SegmentError, Warning, WhyEmpty, assign, segment_id,
+    Assignment, Closed, Extra, Grid, GridInterval, QualityStatus, QuantileScheme, RfmGrid,
+    ScoreMethod, SegmentError, Warning, WhyEmpty, assign, segment_id,
 };
 use tessera_spec::pipeline::SchemeKind;
 
@@ -363,6 +363,52 @@ fn rfm_warns_of_edges_that_are_equal() {
     assert_eq!(found.warnings, [equal]);
     let found = run(rfm(ScoreMethod::Midrank, Grid::Eleven, 5), &rows);
     assert!(found.warnings.is_empty());
+}
+
+/// Of 40 customers 34 bought once: mid-ranks give all of them a score in the middle, so that `Loyal` ones bought once.
+#[test]
+fn rfm_warns_of_the_worst_value_with_a_score_in_the_middle() {
+    let rows = |once: i64| -> Vec<Row> {
+        let row = |key: i64| Row {
+            key,
+            recency: Some(key as f64),
+            orders: Some((key - once + 1).max(1)),
+            spend: Some(key as f64),
+            ..Row::default()
+        };
+        (1..=40).map(row).collect()
+    };
+    let found = run(rfm(ScoreMethod::Midrank, Grid::Eleven, 5), &rows(34));
+    let worst = Warning::WorstValue {
+        feature: "order_count".to_owned(),
+        value: 1.0,
+        customers: 34,
+        scored: 40,
+        score: 3,
+        scores: 5,
+    };
+    let said = "`order_count` is 1, the worst value, for 34 of 40 customers (85%), who all get score 3 of 5: names of segments that speak of it, such as `Loyal` of frequency, are wrong for them; `score_method = { kind = \"threshold\", … }` states which values get which score";
+    assert_eq!(worst.to_string(), said);
+    assert_eq!(found.warnings, [worst]);
+    let [quality] = found.quality.as_slice() else {
+        panic!("{:?}", found.quality);
+    };
+    assert_eq!(
+        (quality.criterion, quality.value),
+        ("told apart", Some(3.0))
+    );
+    assert_eq!(quality.status, QualityStatus::Flagged);
+    // A score below the middle is a low one.
+    let found = run(rfm(ScoreMethod::Midrank, Grid::Eleven, 5), &rows(30));
+    assert!(found.warnings.is_empty() && found.quality.is_empty());
+    // Stated limits give one order the score that is meant.
+    let stated = ScoreMethod::Threshold {
+        recency: vec![8.0, 16.0, 24.0, 32.0],
+        frequency: vec![1.0, 2.0, 4.0, 6.0],
+        monetary: vec![8.0, 16.0, 24.0, 32.0],
+    };
+    let found = run(rfm(stated, Grid::Eleven, 5), &rows(34));
+    assert!(found.warnings.is_empty() && found.quality.is_empty());
 }
 
 #[test]
