@@ -157,6 +157,26 @@ fn the_most_at_risk_stand_first() {
     assert!(html.contains("one call") && html.contains("crm-team") && html.contains("R1 F2 M1"));
 }
 
+/// Where no value is at risk, the list is by value now and says so.
+#[test]
+fn without_value_at_risk_those_with_the_most_value_now_stand_first() {
+    let said = |input: &ReportInput| fixture::section(input, "act_on");
+    assert!(said(&input()).contains("with the most value at risk"));
+    let mut input = input();
+    let actions = &input.tables["actions"][0];
+    let schema = actions.schema();
+    let columns = schema.fields().iter().zip(actions.columns());
+    let columns = columns.map(|(field, column)| match field.name().as_str() {
+        name @ "value_at_risk" => (name, fixture::floats(vec![None; column.len()])),
+        name => (name, column.clone()),
+    });
+    let actions = RecordBatch::try_from_iter(columns.collect::<Vec<_>>()).unwrap();
+    input.tables.insert("actions".into(), vec![actions]);
+    let html = said(&input);
+    assert!(html.contains("with the most value now"), "{html}");
+    assert!(!html.contains("at risk among"), "{html}");
+}
+
 /// Customer `d` is a subscriber, whose risk is that of `leaving`; of `c` only `churn` knows. What `churn` says of `d` is not why its
 /// value is at risk.
 #[test]
