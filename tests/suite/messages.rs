@@ -55,6 +55,21 @@ fn a_missing_bracket_is_one_message_where_the_table_opens() {
 }
 
 #[test]
+fn a_label_of_what_is_not_published_says_where_it_is_published() {
+    let dir = tempfile::tempdir().unwrap();
+    let (text, lake) = demo(dir.path());
+    let labelled = "\n[features]\nfirst_order_day = { label = \"begin\" }\n";
+    let all = found(
+        dir.path(),
+        &changed(&text, "\n[features]\n", labelled),
+        &lake,
+    );
+    assert_eq!(all.len(), 1, "{all:#?}");
+    let help = "a label is for what is published: add \"first_order_day\" to `use` of [features]";
+    assert_eq!(all[0]["help"], help);
+}
+
+#[test]
 fn an_undefined_source_is_one_message_that_counts_its_places() {
     let dir = tempfile::tempdir().unwrap();
     let (text, lake) = demo(dir.path());

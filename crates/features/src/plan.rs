@@ -231,7 +231,13 @@ impl Planner<'_> {
                     .collect();
                 let what = "published catalogue feature";
                 let problem = unknown_name("TS-F009", what, &name.value, name.span.clone(), &names);
-                self.problems.push(problem);
+                self.problems.push(match in_catalogue {
+                    true => problem.with_help(format!(
+                        "a label is for what is published: add \"{}\" to `use` of [features]",
+                        name.value
+                    )),
+                    false => problem,
+                });
                 continue;
             };
             let info = &self.published[place];

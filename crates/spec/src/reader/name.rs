@@ -13,6 +13,9 @@ pub(crate) enum Names {
     Dashed,
 }
 
+/// What messages call the name of customers' key in the published tables.
+pub(crate) const PUBLISHED_KEY: &str = "key";
+
 /// Checks a name.
 pub(crate) fn check_name(notes: &Notes, names: Names, what: &str, name: &At<String>) {
     let dash = names == Names::Dashed;
@@ -24,13 +27,22 @@ pub(crate) fn check_name(notes: &Notes, names: Names, what: &str, name: &At<Stri
         } else {
             "letters, digits and `_`"
         };
+        let elsewhere = match what {
+            PUBLISHED_KEY => format!(
+                ": tables have it under this name, and a source may have another, as `key = \"{}\"` in [sources.NAME]",
+                name.value
+            ),
+            _ => String::new(),
+        };
         notes.add(
             Diagnostic::error(
                 "TS-P008",
                 format!("`{}` cannot be the name of a {what}", name.value),
                 name.span.clone(),
             )
-            .with_help(format!("use {letters}, beginning with a letter (a to z)")),
+            .with_help(format!(
+                "use {letters}, beginning with a letter (a to z){elsewhere}"
+            )),
         );
     }
 }

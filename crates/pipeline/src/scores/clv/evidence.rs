@@ -314,8 +314,7 @@ pub(super) fn backtest(
             evidence.tracking(model, days, [happened, expected.iter().sum()]);
         }
     }
-    let naive = naive(&before, unit, horizon);
-    let result = Backtest::new(&before.x, &naive, &actual)?;
+    let result = Backtest::new(&before.x, &naive(&before, unit, horizon), &actual)?;
     evidence.judged("naive_rate", &result, None);
     evidence.scored.quality.extend(untested(score));
     Ok(comparison)
@@ -363,15 +362,16 @@ fn earlier_fit(
             .ok();
     }
     let missed = |model: &str| format!("{BACKTEST} of {model}");
+    let late = |why: &str| format!("not tested: on what was known before the holdout, {why}");
     let fallback = match Fallback::fit(model, history, given.interrupt) {
         Ok(fallback) => fallback,
         Err(error) => {
-            evidence.not_computed(&missed(model.name()), &error.to_string());
+            evidence.not_computed(&missed(model.name()), &late(&error.to_string()));
             return None;
         }
     };
     for failed in &fallback.failed {
-        evidence.not_computed(&missed(&failed.model), &failed.reason);
+        evidence.not_computed(&missed(&failed.model), &late(&failed.reason));
     }
     if let Some(first) = fallback.failed.first() {
         tracing::warn!(
