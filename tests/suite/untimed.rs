@@ -253,7 +253,7 @@ fn said(text: &str, code: i32) -> Vec<(String, String)> {
 #[test]
 fn prices_that_never_change_are_stated_in_their_list() {
     let found = said(&priced("", ""), 0);
-    let message = "`spend_total`, `bikes`, `lately`, `order_value_mean` are not used in the score `churn`: only today's values of them are known, because [sources.groups] and [sources.products] have no `time`";
+    let message = "`spend_total`, `bikes`, `lately`, `order_value_mean` are not used in the score `churn`: only today's values of them are known, because [sources.products] has no `time`";
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].0, message);
     assert!(found[0].1.contains("columns of a lookup"), "{}", found[0].1);
@@ -261,6 +261,11 @@ fn prices_that_never_change_are_stated_in_their_list() {
     let message = "`bikes` is not used in the score `churn`: only today's value of it is known, because [sources.products] has no `time`";
     assert_eq!(found[0].0, message);
     let products = r#"unchanging = ["price", "group_id"]"#;
+    let found = said(&priced(products, ""), 0);
+    assert!(
+        found[0].0.contains("because [sources.groups] has no"),
+        "{found:?}"
+    );
     let groups = r#"unchanging = ["group_name"]"#;
     assert_eq!(said(&priced(products, groups), 0), []);
     // With a time of its own the name of the group is known at each date, but not which group a product was in.

@@ -113,7 +113,8 @@ impl SpendHistory {
         Ok(history)
     }
 
-    /// With the money of each customer's first occasion, NaN where it is not known, beside the same `x` and `mean_spend` as before.
+    /// With the money of each customer's first occasion, NaN where it is not known, beside the same `x` and `mean_spend` as before;
+    /// each row is one customer.
     /// What customers spend first and what they spend later vary together only as far as customers differ, which means and counts
     /// alone tell apart from chance only where the counts differ much. Where first occasions are larger, they are scaled down to the
     /// later ones. Those that vary less than means of later ones even so, such as a trial at one price, are not like these and say
@@ -149,7 +150,9 @@ impl SpendHistory {
         });
         let sum = |of: fn(&First) -> f64| rows.iter().map(of).sum::<f64>();
         let larger = (sum(|row| row.first) / sum(|row| row.mean)).max(1.0);
-        rows.iter_mut().for_each(|row| row.first /= larger);
+        for row in &mut rows {
+            row.first /= larger;
+        }
         let of_first = covariance(rows.iter().map(|row| (row.first, row.first)));
         let of_later = covariance(rows.iter().map(|row| (row.mean, row.mean)));
         if of_first.is_some_and(|first| of_later.is_some_and(|later| first >= later)) {

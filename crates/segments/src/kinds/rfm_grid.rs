@@ -418,7 +418,9 @@ fn worst_value(
     };
     let score = scored.scores[index][ranking.rows()[worst.start] as usize];
     let stated = matches!(config.score_method, ScoreMethod::Threshold { .. });
-    (!stated && score > highest_low(config)).then(|| Warning::WorstValue {
+    // Fewer customers than scores cannot have all of them.
+    let enough = ranking.len() >= usize::from(config.scores);
+    (!stated && enough && score > highest_low(config)).then(|| Warning::WorstValue {
         feature: feature.to_owned(),
         value: ranking.values()[worst.start],
         customers: worst.len() as u64,
