@@ -160,21 +160,8 @@ pub enum Warning {
         /// Scores asked for.
         scores: u8,
     },
-    /// The worst value, which so many customers have that their score is in the middle or above.
-    WorstValue {
-        /// The feature.
-        feature: String,
-        /// The value.
-        value: f64,
-        /// Customers who have it.
-        customers: u64,
-        /// Customers with a score.
-        scored: u64,
-        /// The score that all of them get.
-        score: u8,
-        /// Scores asked for.
-        scores: u8,
-    },
+    /// The worst value of a feature has a score in the middle or above.
+    WorstValue(WorstValue),
     /// Edges of scores that are equal because many customers have one value, so that some scores stay empty.
     EqualEdges {
         /// The feature.
@@ -240,6 +227,23 @@ pub enum Warning {
     },
 }
 
+/// The worst value of a feature, which so many customers have that their score is in the middle or above.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorstValue {
+    /// The feature.
+    pub feature: String,
+    /// The value.
+    pub value: f64,
+    /// Customers who have it.
+    pub customers: u64,
+    /// Customers with a score.
+    pub scored: u64,
+    /// The score that all of them get.
+    pub score: u8,
+    /// Scores asked for.
+    pub scores: u8,
+}
+
 /// Why nobody is in a tier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WhyEmpty {
@@ -263,7 +267,7 @@ impl Warning {
             Self::Clusters(_) | Self::NoClusters { .. } | Self::UnstableClusters { .. } => true,
             Self::EmptyTiers { .. }
             | Self::FewDistinctValues { .. }
-            | Self::WorstValue { .. }
+            | Self::WorstValue(_)
             | Self::EqualEdges { .. }
             | Self::SharedSegment { .. }
             | Self::UncoveredCells { .. }
@@ -468,6 +472,22 @@ impl fmt::Display for WhyEmpty {
     }
 }
 
+impl fmt::Display for WorstValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "`{}` is {}, the worst value, for {} of {} ({}), who all get score {} of {}: names of segments that speak of it, such as `Loyal` of frequency, are wrong for them; `score_method = {{ kind = \"threshold\", … }}` states which values get which score",
+            self.feature,
+            self.value,
+            grouped(self.customers),
+            counted(self.scored, "customer"),
+            percent(self.customers as f64 / self.scored as f64),
+            self.score,
+            self.scores
+        )
+    }
+}
+
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -480,20 +500,7 @@ impl fmt::Display for Warning {
                 "`{feature}` has {}, fewer than the {scores} scores; equal values get equal scores, so some scores are empty",
                 counted(*distinct as u64, "distinct value")
             ),
-            Self::WorstValue {
-                feature,
-                value,
-                customers,
-                scored,
-                score,
-                scores,
-            } => write!(
-                f,
-                "`{feature}` is {value}, the worst value, for {} of {} ({}), who all get score {score} of {scores}: names of segments that speak of it, such as `Loyal` of frequency, are wrong for them; `score_method = {{ kind = \"threshold\", … }}` states which values get which score",
-                grouped(*customers),
-                counted(*scored, "customer"),
-                percent(*customers as f64 / *scored as f64)
-            ),
+            Self::WorstValue(found) => found.fmt(f),
             Self::EqualEdges {
                 feature,
                 value,

@@ -55,7 +55,7 @@ mod wording;
 pub use actions::{ActionBatches, actions, for_nobody, without_playbook};
 pub use assignment::{
     AssignedBy, Assignment, ClusterIdentity, Extra, ExtraColumn, Held, Reasons, SegmentInfo,
-    Warning, WhyEmpty, segment_id,
+    Warning, WhyEmpty, WorstValue, segment_id,
 };
 pub use cells::{Axis, Cells};
 pub use centres::{Centres, Change, Compared, Needed, Position};

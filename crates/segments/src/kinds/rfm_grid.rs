@@ -12,7 +12,7 @@ use arrow::array::Array as _;
 use rayon::prelude::*;
 use tessera_spec::pipeline::{LifecycleLimits, Refit, Scheme, SchemeKind};
 
-use crate::assignment::{AssignedBy, Assignment, Extra, Reasons, SegmentInfo, Warning};
+use crate::assignment::{AssignedBy, Assignment, Extra, Reasons, SegmentInfo, Warning, WorstValue};
 use crate::cells::{Axis, Cells};
 use crate::customers::Customers;
 use crate::edges::{CLOSED, DIMENSIONS, FrozenEdges, MODEL, check_edges, edges_of_bins};
@@ -393,7 +393,8 @@ fn warnings(
         } else if let Some(equal) = edges_of_these(index, feature) {
             warnings.push(equal);
         } else {
-            warnings.extend(worst_value(config, (index, feature), ranking, scored));
+            let worst = worst_value(config, (index, feature), ranking, scored);
+            warnings.extend(worst.map(Warning::WorstValue));
         }
     }
     let lint = lint(&config.grid.value, config.scores)?;
@@ -411,7 +412,7 @@ fn worst_value(
     (index, feature): (usize, &str),
     ranking: &Ranking,
     scored: &Scored,
-) -> Option<Warning> {
+) -> Option<WorstValue> {
     let worst = match good(index) {
         Good::Small => ranking.ties().last()?,
         Good::Large => ranking.ties().next()?,
@@ -420,7 +421,7 @@ fn worst_value(
     let stated = matches!(config.score_method, ScoreMethod::Threshold { .. });
     // Fewer customers than scores cannot have all of them.
     let enough = ranking.len() >= usize::from(config.scores);
-    (!stated && enough && score > highest_low(config)).then(|| Warning::WorstValue {
+    (!stated && enough && score > highest_low(config)).then(|| WorstValue {
         feature: feature.to_owned(),
         value: ranking.values()[worst.start],
         customers: worst.len() as u64,
@@ -439,19 +440,16 @@ fn highest_low(config: &RfmGrid) -> u8 {
 fn worst_values(config: &RfmGrid, rankings: &[Ranking], scored: &Scored) -> Vec<Quality> {
     let features = features(config).into_iter().zip(rankings).enumerate();
     let found = features.filter_map(|(index, (feature, ranking))| {
-        let warning = worst_value(config, (index, feature), ranking, scored)?;
-        let Warning::WorstValue { score, .. } = warning else {
-            return None;
-        };
+        let worst = worst_value(config, (index, feature), ranking, scored)?;
         Some(Quality::judged(
             "",
             "told apart",
             format!("score_of_worst_{feature}"),
             (
-                f64::from(score),
+                f64::from(worst.score),
                 Threshold::at_most(f64::from(highest_low(config))),
             ),
-            Some(warning.to_string()),
+            Some(worst.to_string()),
         ))
     });
     found.collect()

@@ -3,7 +3,7 @@
 use arrow::array::AsArray;
 use tessera_segments::{
     Assignment, Closed, Extra, Grid, GridInterval, QualityStatus, QuantileScheme, RfmGrid,
-    ScoreMethod, SegmentError, Warning, WhyEmpty, assign, segment_id,
+    ScoreMethod, SegmentError, Warning, WhyEmpty, WorstValue, assign, segment_id,
 };
 use tessera_spec::pipeline::SchemeKind;
 
@@ -379,7 +379,7 @@ fn rfm_warns_of_the_worst_value_with_a_score_in_the_middle() {
         (1..=40).map(row).collect()
     };
     let found = run(rfm(ScoreMethod::Midrank, Grid::Eleven, 5), &rows(34));
-    let worst = Warning::WorstValue {
+    let worst = WorstValue {
         feature: "order_count".to_owned(),
         value: 1.0,
         customers: 34,
@@ -389,7 +389,7 @@ fn rfm_warns_of_the_worst_value_with_a_score_in_the_middle() {
     };
     let said = "`order_count` is 1, the worst value, for 34 of 40 customers (85%), who all get score 3 of 5: names of segments that speak of it, such as `Loyal` of frequency, are wrong for them; `score_method = { kind = \"threshold\", … }` states which values get which score";
     assert_eq!(worst.to_string(), said);
-    assert_eq!(found.warnings, [worst]);
+    assert_eq!(found.warnings, [Warning::WorstValue(worst)]);
     let [quality] = found.quality.as_slice() else {
         panic!("{:?}", found.quality);
     };
