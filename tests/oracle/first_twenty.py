@@ -21,7 +21,9 @@ Prints a line per choice. Exit code 1 unless
   the first WIDE it is above by both by more than chance explains;
 - the future lost is their value at risk, of the first COUNT and of all customers, within chance and the fifth within which a
   probability counts as calibrated (docs/scores.md);
-- they all still buy or pay, and are on average more likely to be lost than the median customer.
+- they all still buy or pay, and are on average more likely to be lost than the median customer;
+- of those whom the rules send to `rescue` more are lost than of those with as much to lose whom they leave in `high-touch`, by more
+  than chance explains.
 
 Chance: those who are among the first of one of the two only are lost independently of each other, so the variance of the difference
 is the sum of the squares of their losses; future lost has the variance of independent losses with the published probabilities. Two
@@ -136,6 +138,17 @@ def against_itself(db, whom, count, failures):
         failures.append(f"value at risk do not lose it (of {whom})")
 
 
+def rescued(db, failures):
+    """Prints how many of the valuable are lost whom the rules rescue, and of the others; adds it where these are as many."""
+    found = {touch: (count, share) for touch, count, share in db.execute("""
+    select touch, count(*), avg(lost::int) from told where risk is not null and touch in ('rescue', 'high-touch') group by 1""").fetchall()}
+    (count, share), (others, left) = found["rescue"], found["high-touch"]
+    chance = (share * (1 - share) / count + left * (1 - left) / others) ** 0.5
+    print(f"lost of {count:,} in rescue: {share:.1%}, of {others:,} in high-touch: {left:.1%}, standard deviation {chance:.1%}")
+    if share - left <= 2 * chance:
+        failures.append("rule `rescue` are lost no more than the others")
+
+
 def at_random(db, count):
     """Means over draws, by a hash so that they are the same every time."""
     draws = [losses(db, f"hash(customer_id || '{draw}')", count) for draw in range(DRAWS)]
@@ -169,6 +182,7 @@ def main():
     everyone, = db.execute("select count(*) from told").fetchone()
     for whom, first_of in ((f"the first {count}", count), ("all", everyone)):
         against_itself(db, whom, first_of, failures)
+    rescued(db, failures)
     print(f"median risk of all: {usual:.2f}")
     for text in failures:
         print(f"FAIL the first by {text}")
