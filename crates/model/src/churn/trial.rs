@@ -133,7 +133,7 @@ impl Trial {
         });
         let candidates = candidates.collect::<Result<Vec<_>, _>>()?;
         let everyone: Vec<usize> = (0..split.test.rows()).collect();
-        let choice = choose(&contenders, &everyone);
+        let choice = choose(&contenders, happened, &everyone);
         let served = of(choice.served).ok_or_else(|| unusable(choice.served))?;
         let chosen = parts.chosen(&contenders, served);
         let chosen_of = judged(&chosen, (happened, factor), [None, None]);
@@ -394,7 +394,7 @@ impl<'a> Parts<'a> {
             let others: Vec<usize> = (0..self.test.len())
                 .filter(|&row| self.test[row] != part)
                 .collect();
-            let kind = choose(contenders, &others).served;
+            let kind = choose(contenders, &self.split.test.churned, &others).served;
             let Some(found) = contenders.iter().find(|c| c.kind == kind) else {
                 continue;
             };
@@ -490,22 +490,26 @@ fn judged(
     })
 }
 
-/// The candidate chosen on some test rows, and its gains in recalibrated log loss, nats.
+/// The candidate chosen on some test rows, and its gains in log loss, nats.
 struct Choice {
     served: ChurnServed,
-    /// The candidate with the lowest log loss beside the base rate, also where it gains too little to be used.
+    /// The candidate with the lowest recalibrated log loss beside the base rate, also where it gains too little to be used.
     best: Option<ChurnServed>,
     log_loss: f64,
-    /// Gain of `best` over the base rate.
+    /// Gain of `best` over the base rate, after recalibration.
     gain: Option<PairedGain>,
-    /// Gain of the chosen model over the recency rule, where both exist.
+    /// The gain of its own probabilities, where that decides.
+    own_gain: Option<PairedGain>,
+    /// Gain of the chosen model over the recency rule, after recalibration, where both exist.
     over_rule: Option<PairedGain>,
 }
 
-/// The candidate with the lowest recalibrated log loss, if the 95% interval of its gain over the base rate lies above 0; else
-/// the base rate. Recalibration removes the effect of a base rate that has changed since training: calibration corrects that,
-/// whichever candidate is used.
-fn choose(contenders: &[Contender], rows: &[usize]) -> Choice {
+/// The candidate with the lowest recalibrated log loss, if it is better than the base rate by more than noise; else the base rate.
+/// Recalibration removes the effect of a base rate that has changed since training: calibration corrects that, whichever candidate is
+/// used. It is better if the 95% interval of its gain lies above 0. Where few customers leave, the line of the recalibration itself is
+/// mostly noise; then its own probabilities, which learned nothing of that date, show it: if the intervals of their gain and of their
+/// area under the ROC curve, which a changed base rate leaves as it is, both lie above what the base rate has.
+fn choose(contenders: &[Contender], happened: &[bool], rows: &[usize]) -> Choice {
     let of = |kind: ChurnServed| contenders.iter().find(|c| c.kind == kind);
     let loss = |contender: &Contender| {
         let losses: Vec<f64> = rows.iter().map(|&row| contender.losses[row]).collect();
@@ -515,22 +519,42 @@ fn choose(contenders: &[Contender], rows: &[usize]) -> Choice {
         let differences = rows.iter().map(|&row| rival.losses[row] - own.losses[row]);
         paired_gain(&differences.collect::<Vec<f64>>())
     };
+    let outcomes: Vec<bool> = rows.iter().map(|&row| happened[row]).collect();
+    let own_gain = |own: &Contender, base: &Contender| {
+        let [own, base] = [own, base].map(|c| {
+            rows.iter()
+                .map(|&row| c.probabilities[row])
+                .collect::<Vec<_>>()
+        });
+        metrics::auc(&own, &outcomes).filter(|auc| auc.low_95 > 0.5)?;
+        metrics::log_loss_gain(&own, &base, &outcomes).filter(is_above_noise)
+    };
     let base = of(ChurnServed::BaseRate);
-    let over_base = |own: &Contender| base.and_then(|base| gain(own, base));
     let ranked = contenders
         .iter()
         .filter(|c| c.kind != ChurnServed::BaseRate);
     let best = ranked.min_by(|a, b| loss(a).total_cmp(&loss(b)));
-    let better = best.filter(|best| over_base(best).is_some_and(|gain| gain.low_95 > 0.0));
+    let over_base = best.zip(base);
+    let recalibrated = over_base.and_then(|(best, base)| gain(best, base));
+    let own_gain = over_base
+        .filter(|_| !recalibrated.as_ref().is_some_and(is_above_noise))
+        .and_then(|(best, base)| own_gain(best, base));
+    let better =
+        best.filter(|_| own_gain.is_some() || recalibrated.as_ref().is_some_and(is_above_noise));
     let rule = of(ChurnServed::RecencyRule);
     let over_rule = better.filter(|own| own.kind.is_model()).zip(rule);
     Choice {
         served: better.map_or(ChurnServed::BaseRate, |own| own.kind),
         best: best.map(|best| best.kind),
         log_loss: better.or(base).map_or(f64::NAN, loss),
-        gain: best.and_then(over_base),
+        gain: recalibrated,
+        own_gain,
         over_rule: over_rule.and_then(|(own, rule)| gain(own, rule)),
     }
+}
+
+fn is_above_noise(gain: &PairedGain) -> bool {
+    gain.low_95 > 0.0
 }
 
 impl Choice {
@@ -548,7 +572,7 @@ impl Choice {
         let rows = grouped(rows as u64);
         match (served, self.best) {
             (ChurnServed::BaseRate, Some(best)) => format!(
-                "The base rate is used: after recalibration no candidate is better by more than noise on {rows} customers; the best, the {best}, has {}.",
+                "The base rate is used: no candidate is better by more than noise on {rows} customers, neither as it is nor after recalibration; the best, the {best}, has {} after it.",
                 said(self.gain, "base rate")
             ),
             (ChurnServed::BaseRate, None) => {
@@ -559,8 +583,14 @@ impl Choice {
                     Some(_) => format!(" and {}", said(self.over_rule, "recency rule")),
                     None => String::new(),
                 };
+                let own = self.own_gain.map_or_else(String::new, |_| {
+                    format!(
+                        "; its own probabilities have {}",
+                        said(self.own_gain, "base rate")
+                    )
+                });
                 format!(
-                    "The {served} is used: on {rows} customers its log loss after recalibration is {:.4}, {}{over_rule}.",
+                    "The {served} is used: on {rows} customers its log loss after recalibration is {:.4}, {}{over_rule}{own}.",
                     self.log_loss,
                     said(self.gain, "base rate")
                 )

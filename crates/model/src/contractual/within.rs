@@ -5,6 +5,8 @@
 //! with that share and the rest.
 
 use crate::laplace::Estimate;
+use crate::metrics::logit;
+use crate::optimise::Cholesky;
 use crate::special::GAUSS_16;
 
 use super::age::ContractAge;
@@ -28,6 +30,36 @@ impl RenewalFit {
         seed: u64,
     ) -> Estimate {
         self.estimated(|p| stays(p, self.at_ends, from, to), draws, seed)
+    }
+
+    /// What the errors of the parameters do to predictions of [`Self::stays`] for customers of these ages. The parameters err together, as
+    /// their covariance says; by each of its independent parts: by how much one standard deviation moves the sum of the predictions,
+    /// and the sum of their products with the log-odds of `predicted`, which are inside (0, 1). None where the covariance is not known.
+    pub fn errors_of_predictions(
+        &self,
+        ages: &[[ContractAge; 2]],
+        predicted: &[f64],
+    ) -> Vec<[f64; 2]> {
+        let Some(factor) = Cholesky::new(&self.log_covariance) else {
+            return Vec::new();
+        };
+        let parts = self.parameters.len();
+        let moved = (0..parts).map(|part| {
+            let one: Vec<f64> = (0..parts).map(|i| f64::from(u8::from(i == part))).collect();
+            let by = factor.colour(&one);
+            let at = |sign: f64| -> Vec<f64> {
+                let both = self.parameters.iter().zip(&by);
+                both.map(|(p, by)| p * (sign * by).exp()).collect()
+            };
+            let (up, down) = (at(1.0), at(-1.0));
+            let moves = ages.iter().zip(predicted).map(|(&[from, to], p)| {
+                let of = |parameters: &[f64]| stays(parameters, self.at_ends, from, to);
+                let by = (of(&up) - of(&down)) / 2.0;
+                [by, by * logit(*p)]
+            });
+            moves.fold([0.0; 2], |sum, by| [sum[0] + by[0], sum[1] + by[1]])
+        });
+        moved.collect()
     }
 
     /// Expected part of a period, between two parts of it, in which a customer of an age at or before them still has the contract: the
@@ -107,6 +139,29 @@ mod tests {
         let both = fit(&[0.3], 0.5);
         let want = (1.0 + 0.7_f64.powf(0.1)) / (1.0 + 0.7_f64.powf(0.9)) * 0.49;
         assert!((both.stays(age(3, 0.9), age(5, 0.1)) - want).abs() < 1e-15);
+    }
+
+    /// Of one age, the parts add up to the spread of the prediction over draws of the parameters, times the number of customers.
+    #[test]
+    fn errors_of_predictions_are_those_of_the_parameters() {
+        let mut fitted = fit(&[0.668, 3.806, 1.2], 0.3);
+        fitted.log_covariance = vec![
+            vec![4e-4, 2e-4, -1e-4],
+            vec![2e-4, 9e-4, 1e-4],
+            vec![-1e-4, 1e-4, 1e-4],
+        ];
+        let ages = [age(3, 0.2), age(9, 0.5)];
+        let share = fitted.stays(ages[0], ages[1]);
+        let errors = fitted.errors_of_predictions(&[ages; 40], &[share; 40]);
+        assert_eq!(errors.len(), 3);
+        let estimate = fitted.stays_estimate((ages[0], ages[1]), 4_000, 1);
+        let error = (estimate.high_95 - estimate.low_95) / (2.0 * crate::special::Z_95);
+        let sum = |of: usize| errors.iter().map(|e| e[of] * e[of]).sum::<f64>().sqrt();
+        assert!((sum(0) / (40.0 * error) - 1.0).abs() < 0.02);
+        assert!((sum(1) / (sum(0) * logit(share).abs()) - 1.0).abs() < 1e-12);
+        // A rate that is known, and a whole period within which nobody leaves.
+        let known = fit(&[0.3], 1.0);
+        assert!(known.errors_of_predictions(&[ages], &[share]).is_empty());
     }
 
     #[test]
