@@ -469,7 +469,7 @@ mod tests {
     }
 
     /// The model is right, and half a year is little to tell its three parameters from: predictions of a year ahead are flagged in 5 of 100
-    /// lakes. Of 60 that is 3; more than 8 are in 1 of 400 such tests. Without the errors of the parameters it is one lake in five.
+    /// lakes. Of 60 that is 3; more than 8 are in 1 of 350 such tests. Without the errors of the parameters it is one lake in five.
     #[test]
     fn a_right_model_is_flagged_by_chance_alone() {
         let mut state = 7_u64;
