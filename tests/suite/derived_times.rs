@@ -307,7 +307,14 @@ fn public_data_publish_the_same_with_times_made_of_text() {
     if let Some(data) = public_data("online_retail") {
         let mut at = text("orders", "invoiced_at", "cast(invoiced_at as timestamp)");
         at.parquet = Some("");
-        same_in_both_forms("online_retail.toml", &data, &[at], &["2011-09-30"], &[]);
+        // The same files.
+        let of_cancelled = Conversion {
+            source: "cancellations",
+            parquet: None,
+            ..at
+        };
+        let both = [at, of_cancelled];
+        same_in_both_forms("online_retail.toml", &data, &both, &["2011-09-30"], &[]);
     }
     if let Some(data) = public_data("ravenstack") {
         let conversions = [

@@ -438,6 +438,7 @@ impl Columns for ContractualScore {
 #[cfg(test)]
 mod tests {
     use tessera_segments::QualityStatus;
+    use tessera_spec::pipeline::RenewalPeriod;
 
     use super::*;
 
