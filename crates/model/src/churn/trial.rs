@@ -22,6 +22,9 @@ const IMPORTANCE_ROWS: usize = 4_000;
 /// Probabilities are limited to [this, 1 - this] before the log-odds are taken.
 const APART: f64 = 1e-9;
 
+/// Fewer who leave, or stay, at the test date are few: a line of two parameters is fitted to two thirds of them.
+const FEW: usize = 100;
+
 /// The model name in tables of the choice: each customer is predicted by the candidate chosen without the customer's fold.
 pub const CHOICE: &str = "choice";
 
@@ -506,41 +509,35 @@ struct Choice {
 
 /// The candidate with the lowest recalibrated log loss, if it is better than the base rate by more than noise; else the base rate.
 /// Recalibration removes the effect of a base rate that has changed since training: calibration corrects that, whichever candidate is
-/// used. It is better if the 95% interval of its gain lies above 0. Where few customers leave, the line of the recalibration itself is
-/// mostly noise; then its own probabilities, which learned nothing of that date, show it: if the intervals of their gain and of their
-/// area under the ROC curve, which a changed base rate leaves as it is, both lie above what the base rate has.
+/// used. It is better if the 95% interval of its gain lies above 0. Where [`FEW`] leave, the line of the recalibration is mostly noise;
+/// then its own probabilities show it, too, which learned nothing of that date: if the intervals of their gain and of their area under
+/// the ROC curve, which a changed base rate leaves as it is, both lie above what the base rate has.
 fn choose(contenders: &[Contender], happened: &[bool], rows: &[usize]) -> Choice {
     let of = |kind: ChurnServed| contenders.iter().find(|c| c.kind == kind);
-    let loss = |contender: &Contender| {
-        let losses: Vec<f64> = rows.iter().map(|&row| contender.losses[row]).collect();
-        metrics::mean(&losses)
-    };
+    let picked = |all: &[f64]| rows.iter().map(|&row| all[row]).collect::<Vec<f64>>();
+    let loss = |contender: &Contender| metrics::mean(&picked(&contender.losses));
     let gain = |own: &Contender, rival: &Contender| {
         let differences = rows.iter().map(|&row| rival.losses[row] - own.losses[row]);
         paired_gain(&differences.collect::<Vec<f64>>())
     };
+    let above = |gain: &PairedGain| gain.low_95 > 0.0;
+    let left = happened.iter().filter(|left| **left).count();
+    let few = left.min(happened.len() - left) < FEW;
     let outcomes: Vec<bool> = rows.iter().map(|&row| happened[row]).collect();
-    let own_gain = |own: &Contender, base: &Contender| {
-        let [own, base] = [own, base].map(|c| {
-            rows.iter()
-                .map(|&row| c.probabilities[row])
-                .collect::<Vec<_>>()
-        });
-        metrics::auc(&own, &outcomes).filter(|auc| auc.low_95 > 0.5)?;
-        metrics::log_loss_gain(&own, &base, &outcomes).filter(is_above_noise)
+    let own_gain = |(own, base): (&Contender, &Contender)| {
+        let [own, base] = [own, base].map(|c| picked(&c.probabilities));
+        metrics::auc(&own, &outcomes).filter(|auc| few && auc.low_95 > 0.5)?;
+        metrics::log_loss_gain(&own, &base, &outcomes).filter(above)
     };
     let base = of(ChurnServed::BaseRate);
     let ranked = contenders
         .iter()
         .filter(|c| c.kind != ChurnServed::BaseRate);
     let best = ranked.min_by(|a, b| loss(a).total_cmp(&loss(b)));
-    let over_base = best.zip(base);
-    let recalibrated = over_base.and_then(|(best, base)| gain(best, base));
-    let own_gain = over_base
-        .filter(|_| !recalibrated.as_ref().is_some_and(is_above_noise))
-        .and_then(|(best, base)| own_gain(best, base));
-    let better =
-        best.filter(|_| own_gain.is_some() || recalibrated.as_ref().is_some_and(is_above_noise));
+    let recalibrated = best.zip(base).and_then(|(best, base)| gain(best, base));
+    let is_above = recalibrated.as_ref().is_some_and(above);
+    let own_gain = best.zip(base).filter(|_| !is_above).and_then(own_gain);
+    let better = best.filter(|_| is_above || own_gain.is_some());
     let rule = of(ChurnServed::RecencyRule);
     let over_rule = better.filter(|own| own.kind.is_model()).zip(rule);
     Choice {
@@ -551,10 +548,6 @@ fn choose(contenders: &[Contender], happened: &[bool], rows: &[usize]) -> Choice
         own_gain,
         over_rule: over_rule.and_then(|(own, rule)| gain(own, rule)),
     }
-}
-
-fn is_above_noise(gain: &PairedGain) -> bool {
-    gain.low_95 > 0.0
 }
 
 impl Choice {

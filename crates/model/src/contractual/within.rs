@@ -40,10 +40,11 @@ impl RenewalFit {
         ages: &[[ContractAge; 2]],
         predicted: &[f64],
     ) -> Vec<[f64; 2]> {
-        let Some(factor) = Cholesky::new(&self.log_covariance) else {
+        let parts = self.parameters.len();
+        let known = Some(&self.log_covariance).filter(|covariance| covariance.len() == parts);
+        let Some(factor) = known.and_then(|covariance| Cholesky::new(covariance)) else {
             return Vec::new();
         };
-        let parts = self.parameters.len();
         let moved = (0..parts).map(|part| {
             let one: Vec<f64> = (0..parts).map(|i| f64::from(u8::from(i == part))).collect();
             let by = factor.colour(&one);

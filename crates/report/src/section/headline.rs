@@ -1,5 +1,7 @@
 //! The headline figures: number of customers, KPI, value and value at risk, each with its change since the version before.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use super::{Build, Part, Section};
@@ -9,6 +11,7 @@ use crate::comparable::Figure as Compared;
 use crate::due;
 use crate::facts::Facts;
 use crate::input::TargetMeta;
+use crate::key::{Key, keys};
 use crate::mark::Mark;
 use crate::number::{Measure, count, counted, money_short, percent};
 use crate::sql::{self, Num, Piece, Query};
@@ -113,22 +116,68 @@ fn change(
         return None;
     }
     let change = now? - before?;
-    let shown = show(change.abs());
-    // What is shown as no change is none.
-    let (sign, tone) = match change {
-        _ if shown == show(0.0) => ("± ", "neutral"),
-        c if c > 0.0 => ("▲ ", if good == Good::High { "good" } else { "bad" }),
-        c if c < 0.0 => ("▼ ", if good == Good::Low { "good" } else { "bad" }),
-        _ => ("± ", "neutral"),
+    let shown = signed(change, show);
+    let tone = match shown.chars().next() {
+        Some('▲') if good == Good::High => "good",
+        Some('▼') if good == Good::Low => "good",
+        Some('±') => "neutral",
+        _ => "bad",
     };
     Some(Change {
-        number: Num::new(format!("{sign}{shown}"), change, "change"),
+        number: Num::new(shown, change, "change"),
         tone: if good == Good::Neither {
             "neutral"
         } else {
             tone
         },
     })
+}
+
+/// A change with its direction; what is shown as no change is none.
+fn signed(change: f64, show: &dyn Fn(f64) -> String) -> String {
+    let shown = show(change.abs());
+    let sign = match change {
+        _ if shown == show(0.0) => "±",
+        c if c > 0.0 => "▲",
+        c if c < 0.0 => "▼",
+        _ => "±",
+    };
+    format!("{sign} {shown}")
+}
+
+/// Customers with a number of a column in both versions, and the mean change of it.
+fn kept(facts: &Facts<'_>, column: &str) -> Result<Option<(i64, f64)>, ReportError> {
+    let before = facts.earlier_with(column).map(|before| before.customers);
+    let (Some(key), Some(now), Some(before)) = (facts.meta.key.as_deref(), facts.people(), before)
+    else {
+        return Ok(None);
+    };
+    if !(now.has(key) && before.has(key)) {
+        return Ok(None);
+    }
+    let known = |(key, value): (Option<Key<'_>>, Option<f64>)| Some((key?.text(), value?));
+    let earlier = keys(before, key)?.into_iter().zip(before.numbers(column)?);
+    let earlier: BTreeMap<String, f64> = earlier.filter_map(known).collect();
+    let now = keys(now, key)?.into_iter().zip(now.numbers(column)?);
+    let changes = now.filter_map(known);
+    let changes = changes.filter_map(|(key, value)| Some(value - earlier.get(&key)?));
+    let (count, sum) = changes.fold((0, 0.0), |(count, sum), change| (count + 1, sum + change));
+    Ok((count > 0).then(|| (count, sum / count as f64)))
+}
+
+/// What `kept` finds, in SQL.
+fn kept_in_sql(facts: &Facts<'_>, column: &str) -> Option<String> {
+    let (key, before) = (facts.meta.key.as_deref()?, facts.earlier()?);
+    let (key, column) = (sql::column(key), sql::column(column));
+    let both = format!(
+        "from {} as n join {} as b using ({key})",
+        facts.from("customers"),
+        before.from()
+    );
+    let change = format!("n.{column} - b.{column}");
+    Some(format!(
+        ",\n  (select count({change}) {both}) as kept, (select avg({change}) {both}) as kept_change"
+    ))
 }
 
 fn customers(facts: &Facts<'_>) -> Result<Figure, ReportError> {
@@ -210,6 +259,20 @@ fn kpi(facts: &Facts<'_>) -> Result<Option<Figure>, ReportError> {
     };
     let aggregate = format!("avg({})", sql::column(&kpi.name));
     let apart = facts.uncompared(Compared::Column(&kpi.name, kpi.measure));
+    let change = change((kpi.overall, before), good, &show, apart.as_deref());
+    let (mut note, mut more) = (vec![Piece::from(note)], None);
+    // Who came or left changes the mean of all, though nothing has changed for anybody.
+    if let (Some(change), Some((customers, by))) = (&change, kept(facts, &kpi.name)?)
+        && change.number.shown != signed(by, &show)
+    {
+        let by = Num::new(signed(by, &show), by, "kept_change");
+        note.extend(["; ".into(), by.into(), " of the ".into()]);
+        note.extend([
+            Num::count(customers, "kept").into(),
+            " customers of both versions".into(),
+        ]);
+        more = kept_in_sql(facts, &kpi.name);
+    }
     Ok(Some(Figure {
         label: kpi_label(facts, &kpi.name),
         number: Num::opt(
@@ -217,11 +280,15 @@ fn kpi(facts: &Facts<'_>) -> Result<Option<Figure>, ReportError> {
             kpi.overall,
             "kpi",
         ),
-        change: change((kpi.overall, before), good, &show, apart.as_deref()),
-        note: vec![note.into()],
+        change,
+        note,
         tone,
         warning,
-        query: over_customers(facts, ("kpi", &aggregate, ""), apart.as_deref()),
+        query: over_customers(
+            facts,
+            ("kpi", &aggregate, more.as_deref().unwrap_or_default()),
+            apart.as_deref(),
+        ),
         incomparable: apart,
     }))
 }
