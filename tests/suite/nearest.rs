@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::oracle::{python, script};
-use crate::program::{json, public_data, run};
+use crate::program::{json, public_data, root, run};
 use crate::table::Table;
 use crate::versions::Case;
 
