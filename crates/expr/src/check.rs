@@ -9,6 +9,7 @@ mod constants;
 mod operands;
 mod operators;
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use sqlparser::ast::{self, Spanned, UnaryOperator};
@@ -150,12 +151,10 @@ impl<'a> Checker<'a> {
                 span,
             });
         }
-        let mut available: Vec<String> = Vec::new();
-        for (known, _) in &self.schema.columns {
-            if !available.contains(known) {
-                available.push(known.clone());
-            }
-        }
+        let mut seen = HashSet::new();
+        let known = self.schema.columns.iter().map(|(known, _)| known);
+        let known = known.filter(|known| seen.insert(known.as_str()));
+        let available: Vec<String> = known.cloned().collect();
         let suggestion =
             nearest(&name.value, available.iter().map(String::as_str)).map(str::to_owned);
         let mut help = match &suggestion {
