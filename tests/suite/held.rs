@@ -375,13 +375,15 @@ stable = {{ min_kept = 0.9, on_fail = "hold_previous" }}
     let one = pipeline(["frisch", "resting", "was = { frisch = \"fresh\" }"]);
     let both = "was = { frisch = \"fresh\", ruhend = \"resting\" }";
     let both = pipeline(["frisch", "ruhend", both]);
-    for (before, after) in [(&first, &one), (&first, &both), (&one, &both)] {
-        let renamed = seen(before, after).map(|(why, since)| {
+    for after in [&one, &both] {
+        let renamed = seen(&first, after).map(|(why, since)| {
             let why = why.replace("frisch", "fresh").replace("ruhend", "resting");
             (why, since)
         });
         assert_eq!(renamed, plain);
     }
+    let renamed = seen(&one, &both).map(|(_, since)| since);
+    assert_eq!(renamed, plain.map(|(_, since)| since));
 }
 
 /// Rules that are held compare with the names that segments of another scheme have by now.

@@ -126,7 +126,7 @@ fn the_report_compares_no_kpi_with_one_of_another_definition() {
     let said = |version: u32, filter: &str| {
         pipeline(&case, filter, 20);
         let text = std::fs::read_to_string(&file).unwrap();
-        let goal = "[goal]\nobjective = \"More large orders\"\nkpi = \"large_orders\"\n";
+        let goal = "[goal]\nobjective = \"retention\"\nkpi = \"large_orders\"\n";
         std::fs::write(&file, format!("{text}{goal}")).unwrap();
         case.day(&format!("2026-02-0{version}"));
         let report = case.path(&format!("store/reports/version-{version}.html"));

@@ -261,7 +261,9 @@ fn a_broken_record_is_kept_as_it_stands_in_the_file() {
         let mut text = format!("\u{feff}id,sent_at,pages,note{end}");
         let broken: Vec<String> = (0..200).flat_map(forms).collect();
         for record in &broken {
-            text.push_str(&format!("a,2026-05-01 10:00:00,2,\"x\"{end}{record}{end}"));
+            // Most records are sound.
+            let sound = format!("a,2026-05-01 10:00:00,2,\"x\"{end}");
+            text.push_str(&format!("{sound}{sound}{record}{end}"));
         }
         let output = outcome(&dir, "broken.csv", text.as_bytes());
         assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
