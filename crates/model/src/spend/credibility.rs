@@ -85,8 +85,8 @@ fn regressed(history: &SpendHistory, mean: f64, (u, d): (f64, f64)) -> f64 {
         uu += s.weight * du * du;
         ud += s.weight * du * (deviation - d);
     }
-    // All customers have the same count: the two variances cannot be separated, and each gets half.
-    if uu > 0.0 {
+    // All customers have the same count, but for rounding: the two variances cannot be separated, and each gets half.
+    if uu > 1e-12 * u * u * history.customers() {
         (ud / uu).clamp(0.0, d / u)
     } else {
         0.5 * d / u
