@@ -333,7 +333,7 @@ fn a_day_without_data_ends_it_with_the_code_of_the_run() {
             "--every",
             "1m"
         ])
-        .contains("such as 1mo")
+        .contains("months are written mo: 1mo")
     );
     assert_eq!(versions(&case), 0);
 }

@@ -59,11 +59,12 @@ fn a_label_of_what_is_not_published_says_where_it_is_published() {
     let dir = tempfile::tempdir().unwrap();
     let (text, lake) = demo(dir.path());
     let labelled = "\n[features]\nfirst_order_day = { label = \"begin\" }\n";
-    let all = found(
-        dir.path(),
-        &changed(&text, "\n[features]\n", labelled),
-        &lake,
-    );
+    let text = changed(&text, "\n[features]\n", labelled);
+    // The demo's lake has values that do not convert, for which there are warnings.
+    let all: Vec<_> = found(dir.path(), &text, &lake)
+        .into_iter()
+        .filter(|one| one["severity"] == "error")
+        .collect();
     assert_eq!(all.len(), 1, "{all:#?}");
     let help = "a label is for what is published: add \"first_order_day\" to `use` of [features]";
     assert_eq!(all[0]["help"], help);
@@ -99,8 +100,8 @@ fn rules_expressions_and_playbooks_name_only_labels_that_exist() {
     let (text, lake) = demo(dir.path());
     for (from, to, message, help) in [
         (
-            "value_tier in ('top', 'high') and churn",
-            "value_tier in ('top', 'hgih') and churn",
+            "value_tier in ('top', 'high') and (leaving",
+            "value_tier in ('top', 'hgih') and (leaving",
             "unknown value `hgih` of `value_tier`",
             Some("did you mean `high`?"),
         ),

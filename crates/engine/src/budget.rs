@@ -138,6 +138,11 @@ impl Budget {
         }
     }
 
+    /// Whether all states of the run take no more than they may.
+    pub(crate) fn states_fit(&self) -> bool {
+        self.0.states.load(Ordering::Relaxed) <= self.states_limit()
+    }
+
     /// Half of what the program and the states leave: the other half is for batches on their way.
     fn entries_limit(&self) -> u64 {
         let states = self.0.states.load(Ordering::Relaxed);
@@ -199,7 +204,7 @@ impl States {
         states.fetch_add(bytes, Ordering::Relaxed);
         states.fetch_sub(self.bytes, Ordering::Relaxed);
         self.bytes = bytes;
-        states.load(Ordering::Relaxed) <= self.budget.states_limit()
+        self.budget.states_fit()
     }
 }
 

@@ -329,6 +329,14 @@ impl Room {
         self.is_alone.store(true, Ordering::Relaxed);
     }
 
+    /// The source is read, and the other passes are given up, if memory was used up. They may have made room after the last row of
+    /// the first pass: whether it is full does not depend on when.
+    fn settle(&self, budget: &Budget) {
+        if self.is_alone.load(Ordering::Relaxed) && !budget.states_fit() {
+            self.is_full.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// Whether a pass goes on.
     fn has(&self, number: usize) -> bool {
         let limits = if number == 0 {
@@ -372,6 +380,9 @@ fn read(passes: &[(&Passes<'_>, Part, &Path)]) -> Result<(Vec<Pass>, Hiding), En
         }
         scanned
     })?;
+    if let Some((first, ..)) = passes.first() {
+        room.settle(first.budget);
+    }
     let done = passes.iter().zip(&running).enumerate();
     let finished = done.map(|(number, ((passes, _, to), running))| {
         if room.has(number) {

@@ -266,11 +266,8 @@ fn kpi(facts: &Facts<'_>) -> Result<Option<Figure>, ReportError> {
         && change.number.shown != signed(by, &show)
     {
         let by = Num::new(signed(by, &show), by, "kept_change");
-        note.extend(["; ".into(), by.into(), " of the ".into()]);
-        note.extend([
-            Num::count(customers, "kept").into(),
-            " customers of both versions".into(),
-        ]);
+        note.extend(["; ".into(), by.into(), " for the ".into()]);
+        note.extend([Num::count(customers, "kept").into(), " there before".into()]);
         more = kept_in_sql(facts, &kpi.name);
     }
     Ok(Some(Figure {
