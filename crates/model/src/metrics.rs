@@ -12,7 +12,7 @@ use crate::special::Z_95;
 pub use logit_line::LogitLine;
 pub(crate) use logit_line::{logit, logit_line};
 pub use probability::{
-    CalibrationBin, PairedGain, average_precision, brier, calibration_error_limit,
+    CalibrationBin, EstimationError, PairedGain, average_precision, brier, calibration_error_limit,
     calibration_error_limit_of_estimates, calibration_line, calibration_slope_error,
     calibration_slope_error_of_bins, calibration_slope_error_of_estimates, calibration_table,
     expected_calibration_error, lift_at, log_loss, log_loss_gain,

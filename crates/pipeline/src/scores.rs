@@ -507,3 +507,14 @@ fn with_columns(
     let schema = Arc::new(Schema::new(fields));
     Ok(RecordBatch::try_new(schema, columns)?)
 }
+
+/// Numbers that look random, in [0, 1), from a seed: the congruential generator of Knuth's MMIX.
+#[cfg(test)]
+fn uniform(mut state: u64) -> impl FnMut() -> f64 {
+    move || {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}

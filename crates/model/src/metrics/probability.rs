@@ -3,6 +3,10 @@
 //! Every function takes the predicted probabilities and the outcomes, row by row, and returns `None` where the lengths differ,
 //! there are no rows, or a probability is NaN; other cases in which a function is undefined are stated there.
 
+use std::f64::consts::{PI, SQRT_2};
+
+use statrs::function::erf::{erf, erf_inv, erfc};
+
 use crate::special::Z_95;
 
 use super::logit_line::{LogitLine, logit, logit_line, slope_error, slope_error_with};
@@ -161,28 +165,87 @@ impl Counted {
 /// bin, observed minus predicted is normal with variance p (1 - p) / rows, so the mean of its absolute value is sqrt(2 / pi)
 /// times its standard deviation.
 pub fn calibration_error_limit(probabilities: &[f64], happened: &[bool]) -> Option<f64> {
-    calibration_error_limit_of_estimates(probabilities, happened, 0.0)
+    let exact = EstimationError::default();
+    calibration_error_limit_of_estimates(probabilities, happened, exact)
 }
 
-/// As [`calibration_error_limit`], of predictions that are right but for the error of their estimation, whose standard deviation this
-/// is: it adds to the variance of every bin.
+/// The error of predictions that are estimates, in probability.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct EstimationError {
+    /// Standard deviation of the error of a prediction.
+    pub each: f64,
+    /// Standard deviation of the mean error of all of them, at most `each`: that of predictions which err together, since the
+    /// parameters of one model are estimates. It is 0 where each errs for itself.
+    pub together: f64,
+}
+
+/// Quantiles of the common error of predictions by which its distribution is summed up.
+const COMMON_ERRORS: usize = 400;
+
+/// As [`calibration_error_limit`], of predictions that are right but for the error of their estimation. What predictions err by together
+/// moves all bins one way; what is left of the error adds to the variance of every bin.
 pub fn calibration_error_limit_of_estimates(
     probabilities: &[f64],
     happened: &[bool],
-    error: f64,
+    error: EstimationError,
 ) -> Option<f64> {
     let table = calibration_table(probabilities, happened)?;
     let n = probabilities.len() as f64;
-    let (mut mean, mut variance) = (0.0, 0.0);
-    for bin in &table {
+    let together = error.together.clamp(0.0, error.each);
+    let own = error.each * error.each - together * together;
+    let bin = |bin: &CalibrationBin| {
         let rows = bin.rows as f64;
         let chance = bin.predicted * (1.0 - bin.predicted) / rows;
-        let deviation = (chance + error * error).sqrt();
-        let share = rows / n;
-        mean += share * deviation * (2.0 / std::f64::consts::PI).sqrt();
-        variance += (share * deviation).powi(2) * (1.0 - 2.0 / std::f64::consts::PI);
+        [rows / n, (chance + own).sqrt()]
+    };
+    let bins: Vec<[f64; 2]> = table.iter().map(bin).collect();
+    // The calibration error, which is about normal, where all predictions err by so much.
+    let moved_by = |common: f64| {
+        let (mut mean, mut variance) = (0.0, 0.0);
+        for [share, deviation] in &bins {
+            let [of_bin, around] = folded(share * common, share * deviation);
+            mean += of_bin;
+            variance += around;
+        }
+        [mean, variance.sqrt()]
+    };
+    let upper = |[mean, deviation]: [f64; 2]| mean + Z_95_ONE_SIDED * deviation;
+    if together <= 0.0 {
+        return Some(upper(moved_by(0.0)));
     }
-    Some(mean + Z_95_ONE_SIDED * variance.sqrt())
+    let common = |step: usize| {
+        let quantile = (step as f64 + 0.5) / COMMON_ERRORS as f64;
+        together * SQRT_2 * erf_inv(2.0 * quantile - 1.0)
+    };
+    let moved: Vec<[f64; 2]> = (0..COMMON_ERRORS)
+        .map(|step| moved_by(common(step)))
+        .collect();
+    let share_below = |limit: f64| {
+        let below = |[mean, deviation]: &[f64; 2]| 0.5 * erfc((mean - limit) / deviation / SQRT_2);
+        moved.iter().map(below).sum::<f64>() / COMMON_ERRORS as f64
+    };
+    // Where the common error is largest, the limit is above that of all.
+    let (mut low, mut high) = (0.0, upper(moved_by(common(COMMON_ERRORS - 1))));
+    for _ in 0..60 {
+        let middle = 0.5 * (low + high);
+        match share_below(middle) < 0.95 {
+            true => low = middle,
+            false => high = middle,
+        }
+    }
+    Some(high)
+}
+
+/// Mean and variance of the absolute value of a normal number of this mean and standard deviation.
+fn folded(mean: f64, deviation: f64) -> [f64; 2] {
+    let at_zero = deviation * (2.0 / PI).sqrt();
+    if mean == 0.0 {
+        return [at_zero, deviation.powi(2) * (1.0 - 2.0 / PI)];
+    }
+    let away = mean / (deviation * SQRT_2);
+    let folded = at_zero * (-away * away).exp() + mean * erf(away);
+    let variance = mean * mean + deviation * deviation - folded * folded;
+    [folded, variance.max(0.0)]
 }
 
 /// Mean over rows of |predicted - observed| of their bin in [`calibration_table`], in [0, 1].

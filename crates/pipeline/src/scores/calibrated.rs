@@ -1,7 +1,7 @@
 //! Whether probabilities are calibrated: calibration error and slope, compared with what chance explains. The level is judged by
 //! the error: an intercept shows it only at a probability of one half.
 
-use tessera_model::metrics::{self, CalibrationBin, LogitLine};
+use tessera_model::metrics::{self, CalibrationBin, EstimationError, LogitLine};
 use tessera_model::special::Z_95;
 use tessera_segments::{Quality, QualityStatus, Threshold};
 use tessera_spec::shown::grouped;
@@ -99,9 +99,14 @@ impl Calibrated {
         let line = metrics::calibration_line(kept_apart, happened);
         let mean = |sum: f64| sum / rows;
         let observed = happened.iter().filter(|happened| **happened).count() as f64;
+        let moved = shared.iter().map(|[sum, _]| mean(*sum).powi(2));
+        let of_all = EstimationError {
+            each: error,
+            together: moved.sum::<f64>().sqrt().min(error),
+        };
         Some(Self {
             error: metrics::expected_calibration_error(probabilities, happened)?,
-            limit: metrics::calibration_error_limit_of_estimates(probabilities, happened, error)?,
+            limit: metrics::calibration_error_limit_of_estimates(probabilities, happened, of_all)?,
             slope_error: line.map_or(f64::INFINITY, |line| {
                 metrics::calibration_slope_error_of_estimates(kept_apart, &line, shared)
             }),

@@ -310,13 +310,8 @@ mod tests {
     /// flagged in as many of these lakes as chance makes it, also where nobody of the few oldest had left until then.
     #[test]
     fn the_slope_of_a_right_curve_is_flagged_by_chance_alone() {
-        let (mut state, mut flagged, mut judged) = (7_u64, 0, 0);
-        let mut uniform = || {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
-            (state >> 11) as f64 / (1_u64 << 53) as f64
-        };
+        let (mut flagged, mut judged) = (0, 0);
+        let mut uniform = crate::scores::uniform(7);
         let score = SurvivalScore {
             from: At::new("contracts".to_owned(), 0..0),
             horizon_days: 90,
