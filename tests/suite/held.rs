@@ -302,14 +302,24 @@ fn nothing_is_held_where_no_other_definition_comes_before() {
         ),
         "{why}"
     );
-    case.day("2026-02-06");
-    let why = held(&case, "other").unwrap();
-    assert!(
-        why.starts_with(
-            "no earlier definition serves, because the previous version has the same one"
-        ),
-        "{why}"
-    );
+    // Nor is one with other names for its segments, also where the file states an earlier rename still.
+    for (day, [a, b], was) in [
+        ("2026-02-06", ["a", "b"], ""),
+        ("2026-02-07", ["x", "b"], "x = \"a\""),
+        ("2026-02-08", ["x", "y"], "x = \"a\", y = \"b\""),
+    ] {
+        let renamed = other
+            .replace("\"a\"", &format!("\"{a}\""))
+            .replace("\"b\"\n", &format!("\"{b}\"\nwas = {{ {was} }}\n"));
+        case.pipeline(&renamed).day(day);
+        let why = held(&case, "other").unwrap();
+        assert!(
+            why.starts_with(
+                "no earlier definition serves, because the previous version has the same one"
+            ),
+            "{day}: {why}"
+        );
+    }
 }
 
 /// Share of kept customers, status of its drift and segments of a scheme of the latest version.

@@ -79,6 +79,26 @@ pub enum LifetimeError {
 }
 
 impl LifetimeError {
+    /// Checks that columns have as many rows as the first one.
+    ///
+    /// # Errors
+    /// [`LifetimeError::LengthMismatch`] of the first that has not.
+    pub(crate) fn check_lengths<const N: usize>(
+        (first, expected): (&'static str, usize),
+        columns: [(&'static str, usize); N],
+    ) -> Result<(), Self> {
+        let mut columns = columns.into_iter();
+        match columns.find(|(_, found)| *found != expected) {
+            None => Ok(()),
+            Some((column, found)) => Err(Self::LengthMismatch {
+                column,
+                found,
+                first,
+                expected,
+            }),
+        }
+    }
+
     /// What a failed search means for `model`.
     pub(crate) fn not_fitted(
         model: &'static str,

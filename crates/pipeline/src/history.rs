@@ -44,7 +44,7 @@ use crate::scores::LearnedScores;
 use crate::sources::epoch_day;
 
 pub(crate) use aged::{Aged, new_rows, split};
-pub(crate) use called::{called_before, kind_now};
+pub(crate) use called::{called_before, kind_now, stated_before};
 use definitions::{Changes, is_edited};
 pub(crate) use definitions::{
     DEFINITIONS, MAP, definitions, own_columns, read_columns, reads_scores, used_schemes,

@@ -31,7 +31,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::pipeline::{Customer, Log, Pipeline, Report, RunSettings, Source, Through};
 use crate::reader::{Notes, ROOT, Reader, integer_of, variables, wrong_type};
 use crate::syntax::Syntax;
-use name::{Names, PUBLISHED_KEY, check_name, check_unique_columns};
+use name::{Names, check_name, check_unique_columns};
 
 /// Bytes of a pipeline file at most: others are no pipeline files.
 const MOST_BYTES: u64 = 16 << 20;
@@ -323,7 +323,7 @@ fn customer(file: &Reader<'_>, sources: &[Source]) -> Customer {
         "add `key = \"customer_id\"`, the name of the key in the published tables",
     );
     if !key.value.is_empty() {
-        check_name(table.notes, Names::Column, PUBLISHED_KEY, &key);
+        check_name(table.notes, Names::Key, "key", &key);
     }
     let from = table.texts("from").unwrap_or_default();
     if table.has("from") && from.is_empty() {

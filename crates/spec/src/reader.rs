@@ -17,7 +17,7 @@ use toml::de::{DeTable, DeValue};
 use crate::diagnostic::{Diagnostic, suggest, unknown_name};
 use crate::key::{Key, KeyValue};
 use crate::pipeline::At;
-pub(crate) use name::{Names, PUBLISHED_KEY, check_name};
+pub(crate) use name::{Names, check_name};
 pub(crate) use segment::check_segment;
 pub(crate) use value::{choice_of, date_of, integer_of, number_of, text_of, word_of, wrong_type};
 pub(crate) use variable::variables;

@@ -60,16 +60,10 @@ impl Backtest {
     /// [`LifetimeError::LengthMismatch`]; [`LifetimeError::OutOfRange`] for a value that is negative or not finite;
     /// [`LifetimeError::TooLittleData`] without customers.
     pub fn new(x: &[u32], predicted: &[f64], actual: &[f64]) -> Result<Self, LifetimeError> {
-        for (column, found) in [("predicted", predicted.len()), ("actual", actual.len())] {
-            if found != x.len() {
-                return Err(LifetimeError::LengthMismatch {
-                    column,
-                    found,
-                    first: "x",
-                    expected: x.len(),
-                });
-            }
-        }
+        LifetimeError::check_lengths(
+            ("x", x.len()),
+            [("predicted", predicted.len()), ("actual", actual.len())],
+        )?;
         let model = "backtest";
         if x.is_empty() {
             return Err(LifetimeError::TooLittleData {

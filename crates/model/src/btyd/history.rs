@@ -114,16 +114,10 @@ impl PurchaseHistory {
         t_x: &[f64],
         tenure: &[f64],
     ) -> Result<Self, LifetimeError> {
-        for (column, found) in [("t_x", t_x.len()), ("tenure", tenure.len())] {
-            if found != x.len() {
-                return Err(LifetimeError::LengthMismatch {
-                    column,
-                    found,
-                    first: "x",
-                    expected: x.len(),
-                });
-            }
-        }
+        LifetimeError::check_lengths(
+            ("x", x.len()),
+            [("t_x", t_x.len()), ("tenure", tenure.len())],
+        )?;
         let rows = x.iter().zip(t_x).zip(tenure);
         Self::group(
             unit,

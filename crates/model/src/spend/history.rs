@@ -47,16 +47,7 @@ impl SpendHistory {
             ("mean_spend", mean_spend.len()),
             ("weights", weights.map_or(x.len(), <[f64]>::len)),
         ];
-        for (column, found) in lengths {
-            if found != x.len() {
-                return Err(LifetimeError::LengthMismatch {
-                    column,
-                    found,
-                    first: "x",
-                    expected: x.len(),
-                });
-            }
-        }
+        LifetimeError::check_lengths(("x", x.len()), lengths)?;
         let mut history = Self {
             rows: Vec::new(),
             customers: 0.0,
@@ -128,16 +119,10 @@ impl SpendHistory {
         mean_spend: &[f64],
         first: &[f64],
     ) -> Result<Self, LifetimeError> {
-        for (column, found) in [("mean_spend", mean_spend.len()), ("first", first.len())] {
-            if found != x.len() {
-                return Err(LifetimeError::LengthMismatch {
-                    column,
-                    found,
-                    first: "x",
-                    expected: x.len(),
-                });
-            }
-        }
+        LifetimeError::check_lengths(
+            ("x", x.len()),
+            [("mean_spend", mean_spend.len()), ("first", first.len())],
+        )?;
         let rows = x.iter().zip(mean_spend).zip(first);
         let rows = rows.map(|((&x, &mean), &first)| First { x, first, mean });
         let learned_from = |row: &First| row.x > 0 && row.mean > 0.0 && row.first.is_finite();

@@ -59,7 +59,11 @@ fn earlier(
         predicates = prepared.fitting(&held.scheme).map_err(unfit);
     }
     let (then, now) = (json!(held.scheme.kind), json!(scheme.kind));
-    let same = then == now || then == history::called_before(now, &scheme.naming);
+    // Of the renames that the file states, some may have been made before that version.
+    let before = history.version_before();
+    let before = before.map(|version| history::stated_before(now.clone(), scheme, version));
+    let is_renamed = || then == history::called_before(now.clone(), &scheme.naming);
+    let same = then == now || before.as_ref() == Some(&then) || is_renamed();
     let id = learned.map(|known| known.committed.id.as_str());
     if same && (id == applied || !artifacts::learns(scheme)) {
         return Err("the previous version has the same one".to_owned());

@@ -106,7 +106,7 @@ pub(crate) fn called_before(stated: Value, renamed: &Naming) -> Value {
     }
 }
 
-/// Limits of a scheme by the names that its segments had in a version.
-pub(super) fn limits_before(stated: Value, scheme: &Scheme, version: &Version) -> Value {
+/// What is stated of a scheme, by the names that its segments had in a version.
+pub(crate) fn stated_before(stated: Value, scheme: &Scheme, version: &Version) -> Value {
     called_before(stated, &renamed_since(scheme, version))
 }

@@ -14,7 +14,7 @@ use tessera_spec::pipeline::{
     VALUE_FUTURE, VALUE_NOW, VALUE_PAST,
 };
 
-use super::called::{kind_before, limits_before};
+use super::called::{kind_before, stated_before};
 use super::column_definitions;
 use crate::artifacts;
 use crate::base;
@@ -107,7 +107,7 @@ fn of_scheme_called(prepared: &Prepared, scheme: &Scheme, before: Option<&Versio
     let limits = |known: &Scheme| {
         let stated = json!(memberships.hysteresis.get(&known.name.value));
         match before {
-            Some(version) => limits_before(stated, known, version),
+            Some(version) => stated_before(stated, known, version),
             None => stated,
         }
     };

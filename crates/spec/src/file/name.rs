@@ -6,7 +6,7 @@ use crate::diagnostic::Diagnostic;
 use crate::pipeline::{Pipeline, Scheme, SchemeColumn, SchemeColumnKind, Score, VALUE_COLUMNS};
 use crate::reader::Notes;
 
-pub(super) use crate::reader::{Names, PUBLISHED_KEY, check_name};
+pub(super) use crate::reader::{Names, check_name};
 
 /// A column that something adds to `customers`.
 struct Taken {

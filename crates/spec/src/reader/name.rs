@@ -9,12 +9,11 @@ use crate::pipeline::At;
 pub(crate) enum Names {
     /// Letters, digits, `_`: what expressions can name without quotes.
     Column,
+    /// The same: of the key in the published tables, which a source may have under another name.
+    Key,
     /// The same, and `-`.
     Dashed,
 }
-
-/// What messages call the name of customers' key in the published tables.
-pub(crate) const PUBLISHED_KEY: &str = "key";
 
 /// Checks a name.
 pub(crate) fn check_name(notes: &Notes, names: Names, what: &str, name: &At<String>) {
@@ -27,12 +26,12 @@ pub(crate) fn check_name(notes: &Notes, names: Names, what: &str, name: &At<Stri
         } else {
             "letters, digits and `_`"
         };
-        let elsewhere = match what {
-            PUBLISHED_KEY => format!(
+        let elsewhere = match names {
+            Names::Key => format!(
                 ": tables have it under this name, and a source may have another, as `key = \"{}\"` in [sources.NAME]",
                 name.value
             ),
-            _ => String::new(),
+            Names::Column | Names::Dashed => String::new(),
         };
         notes.add(
             Diagnostic::error(
