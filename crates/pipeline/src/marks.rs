@@ -94,6 +94,12 @@ pub(crate) fn segments(
     )?)
 }
 
+/// Money per period of who brought so much from the first order until the customer counted as lost. Of less than a period it is what was
+/// brought: who bought once within a quarter did not do so in each quarter of a year.
+fn brought_per(past: f64, period_days: f64, stayed_days: f64) -> f64 {
+    past * period_days / stayed_days.max(period_days)
+}
+
 fn text_column(table: &RecordBatch, name: &str) -> Result<StringArray, PipelineError> {
     let column = table.column(table.schema().index_of(name)?);
     Ok(column.as_string::<i32>().clone())
@@ -180,10 +186,10 @@ impl Left {
         let per_period = match read {
             (Some(past), Some(tenure), Some(recency)) => (0..customers.num_rows())
                 .map(|row| {
-                    // From the first order until the customer counted as lost: who bought once did not buy every period.
-                    let stayed = tenure[row]? - recency[row]? + f64::from(loss.horizon_days);
                     // By a label it is not known until when they stayed.
-                    (loss.horizon_days > 0).then_some(past[row]? * period / stayed)
+                    let horizon = Some(f64::from(loss.horizon_days)).filter(|days| *days > 0.0)?;
+                    let stayed = tenure[row]? - recency[row]? + horizon;
+                    Some(brought_per(past[row]?, period, stayed))
                 })
                 .collect(),
             _ => vec![None; customers.num_rows()],
@@ -216,5 +222,19 @@ impl Left {
             left,
             win_back: (!worth.is_empty()).then(|| sum / worth.len() as f64),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::brought_per;
+
+    /// 72 pounds, bought on one day, count as lost after 90 days: 289 a year is four such purchases, which nobody saw.
+    #[test]
+    fn no_more_is_said_of_a_period_than_was_brought_where_less_than_one_was_seen() {
+        let year = 365.25;
+        assert_eq!(brought_per(72.0, year, 90.0), 72.0);
+        assert_eq!(brought_per(72.0, year, 2.0 * year), 36.0);
+        assert!((brought_per(90.0, 365.25 / 12.0, 90.0) - 30.4375).abs() < 1e-12);
     }
 }

@@ -62,7 +62,7 @@ pub(super) const TABLE: Table = Table {
                 "win_back_value",
                 Ty::Float,
                 "What one of them would bring per period of `[value]` who came back and bought as before: mean of what they brought \
-                 from the first order until they counted as lost, a horizon of the score after the last one. How many would come \
+                 from the first order until they counted as lost, a horizon of the score after the last one; of who stayed for less than a period, what they brought. How many would come \
                  back is not known, so it is no value of winning them back.",
             )
             .counts("currency"),
