@@ -21,7 +21,8 @@ pub struct NamedFeature {
 /// For standardised columns this is the cluster's centre. One entry per feature; NaN is ignored.
 pub type ClusterProfile = Vec<f64>;
 
-/// One name per cluster, all different: its one or two most distinctive features, more where two clusters would share a name.
+/// One name per cluster, all different: its one or two most distinctive features, more where two clusters would share a name. Where all
+/// that are notable are the same, the feature that differs most between those of one name tells them apart: "long age, the longer age".
 pub fn cluster_names(features: &[NamedFeature], profiles: &[ClusterProfile]) -> Vec<String> {
     let phrases: Vec<Vec<String>> = profiles
         .iter()
@@ -42,7 +43,7 @@ pub fn cluster_names(features: &[NamedFeature], profiles: &[ClusterProfile]) -> 
             .filter(|&i| shared(i) && lengths[i] < phrases[i].len())
             .collect();
         if extendable.is_empty() {
-            return numbered(names);
+            return numbered(told_apart(features, profiles, names));
         }
         extendable.into_iter().for_each(|i| lengths[i] += 1);
     }
@@ -85,6 +86,101 @@ fn joined(phrases: &[String], length: usize) -> String {
         "average".to_owned()
     } else {
         phrases[..length.min(phrases.len())].join(", ")
+    }
+}
+
+/// Differences between profiles below this are rounding.
+const SAME: f64 = 1e-9;
+
+fn is_apart(low: f64, high: f64) -> bool {
+    high - low > SAME
+}
+
+/// Adds to each of several equal names the place of its cluster by the feature that differs most between them, until all names differ
+/// or no feature does.
+fn told_apart(
+    features: &[NamedFeature],
+    profiles: &[ClusterProfile],
+    mut names: Vec<String>,
+) -> Vec<String> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    for i in 0..names.len() {
+        match groups.iter_mut().find(|group| names[group[0]] == names[i]) {
+            Some(group) => group.push(i),
+            None => groups.push(vec![i]),
+        }
+    }
+    while let Some(group) = groups.pop() {
+        let range = |feature: &usize| {
+            let known = group.iter().map(|&i| profiles[i][*feature]);
+            let ends = known.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), z| {
+                (low.min(z), high.max(z))
+            });
+            ends.1 - ends.0
+        };
+        let widest = (0..features.len()).max_by(|a, b| range(a).total_cmp(&range(b)));
+        let Some(feature) = widest.filter(|feature| group.len() > 1 && range(feature) > SAME)
+        else {
+            continue;
+        };
+        let place = |i: &usize| profiles[*i][feature];
+        let mut ordered = group.clone();
+        ordered.sort_by(|a, b| place(a).total_cmp(&place(b)));
+        let alike: Vec<&[usize]> = ordered
+            .chunk_by(|a, b| !is_apart(place(a), place(b)))
+            .collect();
+        for (rank, alike_here) in alike.iter().enumerate() {
+            let phrase = ranked(&features[feature], rank, alike.len());
+            for &i in *alike_here {
+                names[i] = format!("{}, {phrase}", names[i]);
+            }
+            groups.push(alike_here.to_vec());
+        }
+    }
+    names
+}
+
+/// What the cluster of a rank from the lowest, of so many, at least two, is called beside the others.
+fn ranked(feature: &NamedFeature, rank: usize, of: usize) -> String {
+    let high = 2 * rank >= of;
+    let words = degrees(feature, high);
+    if of == 2 {
+        return format!("the {}", words[0]);
+    }
+    let from_end = if high { of - 1 - rank } else { rank };
+    match from_end {
+        0 => format!("the {}", words[1]),
+        1 => format!("the second {}", words[1]),
+        2 => format!("the third {}", words[1]),
+        more => format!("the {}th {}", more + 1, words[1]),
+    }
+}
+
+/// A high or low value of a feature beside another one, and beside all others.
+fn degrees(feature: &NamedFeature, high: bool) -> [String; 2] {
+    let label = label(feature);
+    let pick = |high_words: [&'static str; 2], low_words: [&'static str; 2]| {
+        if high { high_words } else { low_words }
+    };
+    let of_label = |words: [&str; 2]| words.map(|word| format!("{word} {label}"));
+    match (feature.name.as_str(), feature.unit) {
+        (name, Unit::Days) if name.starts_with("recency") => pick(
+            ["longer inactive", "longest inactive"],
+            ["more recently active", "most recently active"],
+        )
+        .map(str::to_owned),
+        (name, Unit::Days) if name.starts_with("tenure") => {
+            pick(["longer-standing", "longest-standing"], ["newer", "newest"]).map(str::to_owned)
+        }
+        (_, Unit::Days) => of_label(pick(["longer", "longest"], ["shorter", "shortest"])),
+        (name, Unit::Count) => {
+            let plural = if name.contains("_count") { "s" } else { "" };
+            of_label(pick(["more", "most"], ["fewer", "fewest"])).map(|words| words + plural)
+        }
+        (_, Unit::Date) => of_label(pick(["later", "latest"], ["earlier", "earliest"])),
+        (_, Unit::Currency | Unit::Ratio | Unit::Score | Unit::Label | Unit::Number) => {
+            of_label(pick(["higher", "highest"], ["lower", "lowest"]))
+        }
     }
 }
 
@@ -206,8 +302,46 @@ mod tests {
             [
                 "longer inactive, high spend, many orders",
                 "longer inactive, high spend, few orders",
-                "average",
-                "average 2"
+                "average, the lower spend",
+                "average, the higher spend"
+            ]
+        );
+    }
+
+    /// Four clusters of one feature, and two that no feature distinguishes: only those are numbered.
+    #[test]
+    fn a_number_is_given_only_where_no_feature_differs() {
+        let age = [NamedFeature {
+            name: "age_days".to_owned(),
+            unit: Unit::Days,
+        }];
+        let of = |ages: &[f64]| {
+            let profiles: Vec<ClusterProfile> = ages.iter().map(|z| vec![*z]).collect();
+            cluster_names(&age, &profiles)
+        };
+        assert_eq!(
+            of(&[-0.8, 0.5, 1.9]),
+            [
+                "short age",
+                "long age, the shorter age",
+                "long age, the longer age"
+            ]
+        );
+        assert_eq!(
+            of(&[1.9, 0.5, 0.9, 1.9]),
+            [
+                "long age, the longest age",
+                "long age, the shortest age",
+                "long age, the second shortest age",
+                "long age, the longest age 2"
+            ]
+        );
+        let profiles = [vec![1.0, 1.0, 0.1], vec![1.1, 1.0, -0.2]];
+        assert_eq!(
+            cluster_names(&features(), &profiles),
+            [
+                "longer inactive, many orders, the higher spend",
+                "longer inactive, many orders, the lower spend"
             ]
         );
     }
