@@ -72,7 +72,10 @@ pub enum OptimiseFailure {
     #[error("the likelihood is not finite at any start")]
     NotFinite,
     /// The gradient did not become small.
-    #[error("the gradient norm is {norm:e}, above {GRADIENT_TOLERANCE:e}")]
+    #[error(
+        "the search for the most likely parameters ended on a slope ({norm:.1e} in the log-likelihood of a customer per step of a parameter, \
+         where {GRADIENT_TOLERANCE:.0e} counts as flat), so it did not find them"
+    )]
     Gradient {
         /// Largest absolute component reached.
         norm: f64,
