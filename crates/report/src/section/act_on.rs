@@ -83,9 +83,7 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
     let actions = Actions::read(table, key)?;
     let first = actions.first(facts.on_first_page);
     if first.is_empty() {
-        return Part::not_computed(
-            "no customer of a segment with a playbook has value at risk or value now",
-        );
+        return Part::not_computed(actions.lacking());
     }
     let personal = is_personal(key, &actions.keys);
     let largest = |of: &[Option<f64>]| {
@@ -211,6 +209,25 @@ impl<'a> Actions<'a> {
             value: table.numbers("value_now")?,
             risk: table.numbers("value_at_risk")?,
         })
+    }
+
+    /// Why nobody can be put in order, and what to state.
+    fn lacking(&self) -> &'static str {
+        let known = |of: &[Option<f64>]| of.iter().any(Option::is_some);
+        match (
+            self.keys.is_empty(),
+            known(&self.risk) || known(&self.value),
+        ) {
+            (true, _) => "no customer is in a segment with a playbook",
+            (false, true) => {
+                "no customer of a segment with a playbook has value at risk or value now above 0"
+            }
+            (false, false) => {
+                "nothing says who comes first: customers are put in order by value at risk, or else by value now, and `[value]` of the \
+                 pipeline gives neither to those with a playbook. State `risk`, the probability of losing a customer, such as \
+                 `no_purchase_probability` of a `clv` score or that of a `supervised` one, beside `future`; or `now`"
+            }
+        }
     }
 
     /// Rows of the customers with the most value at risk, then with the most value, each customer once: with the first of the
