@@ -48,11 +48,19 @@ struct Figure {
     /// Why the change is not shown: the version before has the figure in another currency, unit or period, or of other customers.
     incomparable: Option<String>,
     note: Vec<Piece>,
+    /// The change for those who were there before, with its own tone: that of the figure is about all.
+    kept: Option<Kept>,
     /// good, bad or neutral; the note says the same as text.
     tone: &'static str,
     /// Why the number is in doubt.
     warning: Option<String>,
     query: Query,
+}
+
+#[derive(Serialize)]
+struct Kept {
+    words: Vec<Piece>,
+    tone: &'static str,
 }
 
 #[derive(Serialize)]
@@ -117,20 +125,19 @@ fn change(
     }
     let change = now? - before?;
     let shown = signed(change, show);
-    let tone = match shown.chars().next() {
-        Some('▲') if good == Good::High => "good",
-        Some('▼') if good == Good::Low => "good",
-        Some('±') => "neutral",
-        _ => "bad",
-    };
     Some(Change {
+        tone: tone_of(&shown, good),
         number: Num::new(shown, change, "change"),
-        tone: if good == Good::Neither {
-            "neutral"
-        } else {
-            tone
-        },
     })
+}
+
+/// The tone of a change that is shown with its direction.
+fn tone_of(shown: &str, good: Good) -> &'static str {
+    match (shown.chars().next(), good) {
+        (_, Good::Neither) | (Some('±'), _) => "neutral",
+        (Some('▲'), Good::High) | (Some('▼'), Good::Low) => "good",
+        _ => "bad",
+    }
 }
 
 /// A change with its direction; what is shown as no change is none.
@@ -220,6 +227,7 @@ fn customers(facts: &Facts<'_>) -> Result<Figure, ReportError> {
             apart.as_deref(),
         ),
         note,
+        kept: None,
         tone: "neutral",
         warning: None,
         query: over_customers(facts, ("customers", "count(*)", &more), apart.as_deref()),
@@ -260,14 +268,22 @@ fn kpi(facts: &Facts<'_>) -> Result<Option<Figure>, ReportError> {
     let aggregate = format!("avg({})", sql::column(&kpi.name));
     let apart = facts.uncompared(Compared::Column(&kpi.name, kpi.measure));
     let change = change((kpi.overall, before), good, &show, apart.as_deref());
-    let (mut note, mut more) = (vec![Piece::from(note)], None);
+    let (mut of_kept, mut more) = (None, None);
     // Who came or left changes the mean of all, though nothing has changed for anybody.
     if let (Some(change), Some((customers, by))) = (&change, kept(facts, &kpi.name)?)
         && change.number.shown != signed(by, &show)
     {
-        let by = Num::new(signed(by, &show), by, "kept_change");
-        note.extend(["; ".into(), by.into(), " for the ".into()]);
-        note.extend([Num::count(customers, "kept").into(), " there before".into()]);
+        let shown = signed(by, &show);
+        let tone = tone_of(&shown, good);
+        let by = Num::new(shown, by, "kept_change");
+        let customers = Num::count(customers, "kept");
+        let words = vec![
+            by.into(),
+            " for the ".into(),
+            customers.into(),
+            " there before".into(),
+        ];
+        of_kept = Some(Kept { words, tone });
         more = kept_in_sql(facts, &kpi.name);
     }
     Ok(Some(Figure {
@@ -278,7 +294,8 @@ fn kpi(facts: &Facts<'_>) -> Result<Option<Figure>, ReportError> {
             "kpi",
         ),
         change,
-        note,
+        note: vec![note.into()],
+        kept: of_kept,
         tone,
         warning,
         query: over_customers(
@@ -357,6 +374,7 @@ fn value(facts: &Facts<'_>) -> Result<Option<Figure>, ReportError> {
             apart.as_deref(),
         ),
         note: vec![note.join("; ").into()],
+        kept: None,
         tone: "neutral",
         warning: match declared {
             None => Some("the pipeline declares no [value]".to_owned()),
@@ -380,6 +398,7 @@ fn at_risk(facts: &Facts<'_>) -> Result<Option<Figure>, ReportError> {
         number: Num::new(short(now), now, AT_RISK),
         change: change((Some(now), before), Good::Low, &short, apart.as_deref()),
         note: vec!["risk of loss × future value".into()],
+        kept: None,
         tone: "neutral",
         warning: facts.marks.of(AT_RISK).map(Mark::in_short),
         query: over_customers(facts, (AT_RISK, &aggregate, ""), apart.as_deref()),

@@ -179,6 +179,19 @@ fn without_value_at_risk_those_with_the_most_value_now_stand_first() {
 
 /// Customer `d` is a subscriber, whose risk is that of `leaving`; of `c` only `churn` knows. What `churn` says of `d` is not why its
 /// value is at risk.
+/// As of a pipeline that states `future` alone: nothing puts customers in order, and the page says what would.
+#[test]
+fn without_value_at_risk_and_value_now_it_is_said_what_to_state() {
+    let mut input = input();
+    let unknown = || fixture::floats([None, None]);
+    with_column(&mut input, "actions", "value_now", unknown());
+    with_column(&mut input, "actions", "value_at_risk", unknown());
+    let page = text(&input, &Options::default());
+    for said in ["nothing says who comes first", "State `risk`"] {
+        assert!(page.contains(said), "{said}");
+    }
+}
+
 #[test]
 fn the_reason_is_of_the_score_that_the_value_at_risk_is_made_of() {
     let reasons = |of_c, of_d| fixture::texts([None, None, of_c, of_d, None, None]);
@@ -282,6 +295,21 @@ fn headline(change: impl FnOnce(&mut ReportInput)) -> String {
     with_column(before, "customers", "spend_total", spend(90.0));
     change(before);
     fixture::section(&input, "headline")
+}
+
+/// All are within the target, and those who were there before did worse: their change is not green because the target is met.
+#[test]
+fn the_change_of_who_was_there_before_has_a_colour_of_its_own() {
+    let mut input = input();
+    let goal = input.meta.goal.as_mut().unwrap();
+    goal.target = Some(tessera_report::TargetMeta::Below(0.5));
+    let html = fixture::section(&input, "headline");
+    for part in [
+        r#"<div class="figure q good">"#,
+        r#"; <span class="bad"><data value="0.06"#,
+    ] {
+        assert!(html.contains(part), "{part} in {html}");
+    }
 }
 
 #[test]
