@@ -1,7 +1,7 @@
 //! Churn models trained on past observation dates: who leaves within a horizon, with what probability, and for which reasons.
 //!
-//! The noun is a churn fit: a logistic regression and a random forest are compared with the recency rule and the base rate on
-//! a later date and on customers that none of them was trained on, and one of the four is used. Three types matter: [`Panel`]
+//! The noun is a churn fit: a logistic regression, a random forest and the mean of both are compared with the recency rule and the base
+//! rate on a later date and on customers that none of them was trained on, and one of the five is used. Three types matter: [`Panel`]
 //! is what was known of customers at several dates and who left after each, [`ChurnPlan`] holds the settings, and
 //! [`ChurnFit`] is the model that is used, with the figures of the comparison.
 //!
@@ -38,10 +38,11 @@
 //! - the models: `churn/logistic.rs`, `churn/forest.rs`; the rule to beat: `churn/recency.rs`; one type for all of them:
 //!   `churn/predictor.rs`
 //! - calibration: `churn/calibration.rs`, with the isotonic regression of `churn/curve.rs`
-//! - the test, and the choice of the model: `churn/trial.rs`
+//! - the test: `churn/trial.rs`; the choice of the model: `churn/choice.rs`; whether predictions hold from date to date: `churn/steadiness.rs`
 //! - fit and scores: `churn/fit.rs`; why a probability is high or low: `churn/reasons.rs`; as rows of tables: `churn/parameters.rs`
 
 mod calibration;
+mod choice;
 mod curve;
 mod dates;
 mod encoding;
@@ -56,6 +57,7 @@ mod predictor;
 mod reasons;
 mod recency;
 mod split;
+mod steadiness;
 mod trial;
 
 pub use error::ChurnError;
@@ -68,4 +70,5 @@ pub use reasons::{
     CONSIDERED, Contribution, CustomerReasons, REASONS, Reasons, Typical, TypicalInput,
 };
 pub use split::{FOLDS, fold_of};
+pub use steadiness::{DateShare, Steadiness};
 pub use trial::{Backtest, CHOICE, Candidate};

@@ -10,7 +10,7 @@ mod probability;
 use crate::special::Z_95;
 
 pub use logit_line::LogitLine;
-pub(crate) use logit_line::{logit, logit_line};
+pub(crate) use logit_line::{log_odds, logit, logit_line};
 pub use probability::{
     CalibrationBin, EstimationError, PairedGain, average_precision, brier, calibration_error_limit,
     calibration_error_limit_of_estimates, calibration_line, calibration_slope_error,

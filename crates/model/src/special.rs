@@ -14,11 +14,21 @@ pub const Z_95: f64 = 1.959_963_984_540_054;
 
 /// The value that chi-squared with so many degrees of freedom, at least 1, exceeds once in twenty times.
 pub fn chi_squared_95(freedom: f64) -> f64 {
+    chi_squared(0.95, freedom)
+}
+
+/// The same, once in a hundred times.
+pub fn chi_squared_99(freedom: f64) -> f64 {
+    chi_squared(0.99, freedom)
+}
+
+/// The value that chi-squared does not exceed with this probability.
+fn chi_squared(probability: f64, freedom: f64) -> f64 {
     let shape = freedom.max(1.0) / 2.0;
     let (mut low, mut high) = (0.0, 20.0 + 4.0 * shape);
     for _ in 0..100 {
         let middle = 0.5 * (low + high);
-        match gamma_lr(shape, middle / 2.0) < 0.95 {
+        match gamma_lr(shape, middle / 2.0) < probability {
             true => low = middle,
             false => high = middle,
         }

@@ -120,16 +120,18 @@ fn stored_and_loaded_it_scores_the_same_bits_whatever_serves() {
         CalibrationKind::Platt,
         CalibrationKind::Isotonic,
         CalibrationKind::None,
+        CalibrationKind::Platt,
     ];
     let models = [
-        Some(ChurnModel::Logistic),
-        Some(ChurnModel::RandomForest),
-        None,
+        vec![ChurnModel::Logistic],
+        vec![ChurnModel::RandomForest],
+        Vec::new(),
+        vec![ChurnModel::Logistic, ChurnModel::RandomForest],
     ];
     let mut served = Vec::new();
-    for (calibration, model) in kinds.into_iter().zip(models) {
+    for (calibration, models) in kinds.into_iter().zip(models) {
         let plan = ChurnPlan {
-            models: model.into_iter().collect(),
+            models,
             calibration,
             ..plan()
         };
@@ -152,6 +154,7 @@ fn stored_and_loaded_it_scores_the_same_bits_whatever_serves() {
         ChurnServed::Logistic,
         ChurnServed::RandomForest,
         ChurnServed::RecencyRule,
+        ChurnServed::Combined,
     ];
     assert_eq!(served, expected);
 }
@@ -392,7 +395,11 @@ fn extreme_values_in_training_do_not_silence_the_other_columns() {
         observation.inputs = observation.inputs.number("spend", huge).unwrap();
         observation
     });
-    let fit = ChurnFit::fit(&Panel::stack(observations).unwrap(), &plan()).unwrap();
+    let plan = ChurnPlan {
+        models: vec![ChurnModel::Logistic],
+        ..plan()
+    };
+    let fit = ChurnFit::fit(&Panel::stack(observations).unwrap(), &plan).unwrap();
     let parameters = fit.parameters();
     assert_eq!(fit.served(), ChurnServed::Logistic, "{}", fit.reason());
     assert!(

@@ -4,11 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::curve::RisingCurve;
 use super::plan::CalibrationKind;
-use crate::metrics::{LogitLine, logit, logit_line};
+use crate::metrics::{LogitLine, log_odds, logit, logit_line};
 use crate::special::logistic;
-
-/// Probabilities are limited to [this, 1 - this] before the log-odds are taken.
-const APART: f64 = 1e-9;
 
 /// Maps a model's probability to the calibrated one; never decreasing.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,7 +23,7 @@ impl Calibrator {
             CalibrationKind::None => Self::Identity,
             CalibrationKind::Isotonic => Self::Isotonic(RisingCurve::fit(probabilities, targets)),
             CalibrationKind::Platt => {
-                let logits: Vec<f64> = probabilities.iter().map(|&p| apart(p)).collect();
+                let logits: Vec<f64> = probabilities.iter().map(|&p| log_odds(p)).collect();
                 let softened = softened(targets);
                 let line = logit_line(&logits, &softened);
                 match line {
@@ -46,14 +43,10 @@ impl Calibrator {
     pub(super) fn apply(&self, probability: f64) -> f64 {
         match self {
             Self::Identity => probability,
-            Self::Platt(line) => logistic(line.intercept + line.slope * apart(probability)),
+            Self::Platt(line) => logistic(line.intercept + line.slope * log_odds(probability)),
             Self::Isotonic(curve) => curve.at(probability),
         }
     }
-}
-
-fn apart(probability: f64) -> f64 {
-    logit(probability.clamp(APART, 1.0 - APART))
 }
 
 /// Platt's targets (1999, section 2.2): (n1 + 1) / (n1 + 2) and 1 / (n0 + 2) in place of 1 and 0.

@@ -12,6 +12,7 @@ use super::inputs::{Inputs, Panel};
 use super::plan::ChurnPlan;
 use super::predictor::{ChurnServed, Predictor};
 use super::split::{Split, SplitKind, sample};
+use super::steadiness::DateShare;
 use super::trial::{Backtest, Candidate, Trial};
 use crate::metrics::log_loss;
 
@@ -36,6 +37,9 @@ pub struct ChurnFit {
     pub(super) tested_on: i32,
     pub(super) candidates: Vec<Candidate>,
     pub(super) chosen: Candidate,
+    /// Predicted and observed share of each date; empty without dates, and where an earlier program stored the fit.
+    #[serde(default)]
+    pub(super) dates: Vec<DateShare>,
     pub(super) unfitted: Vec<(ChurnServed, String)>,
     pub(super) reason: String,
 }
@@ -139,6 +143,10 @@ impl ChurnFit {
             tested_on: split.tested_on,
             candidates: trial.candidates,
             chosen: trial.chosen,
+            dates: match kind {
+                SplitKind::Time => trial.dates,
+                SplitKind::Customers => Vec::new(),
+            },
             unfitted: trial.unfitted,
             reason: trial.reason,
         };
@@ -169,6 +177,11 @@ impl ChurnFit {
     /// the one that is used.
     pub fn chosen(&self) -> &Candidate {
         &self.chosen
+    }
+
+    /// Predicted and observed share of each observation date, oldest first, by the model that is used; empty without dates.
+    pub fn dates(&self) -> &[DateShare] {
+        &self.dates
     }
 
     /// Mean log loss of this fit on the rows of another fit's test, in nats; `None` where a row has no prediction.

@@ -6,6 +6,7 @@ use tessera_spec::figure::{Figure, Metric, TestPart};
 use super::dates::iso;
 use super::encoding::Source;
 use super::fit::ChurnFit;
+use super::logistic::LogisticModel;
 use super::predictor::Predictor;
 use super::trial::{CHOICE, Candidate};
 use crate::cluster::ColumnTransform;
@@ -17,7 +18,7 @@ const WHOLE: &str = "churn";
 /// One fact of a fit. Either `value` or `text` is there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Parameter {
-    /// `churn` for the whole, `choice` for what was chosen, or the candidate: `logistic`, `random_forest`, `recency_rule`, `base_rate`.
+    /// `churn` for the whole, `choice` for what was chosen, or the candidate: `logistic`, `random_forest`, `combined`, `recency_rule`, `base_rate`.
     pub model: String,
     /// What it is, such as `test_auc` or `coefficient recency_days`.
     pub name: String,
@@ -32,7 +33,7 @@ pub struct Parameter {
 /// One row of the calibration table of a candidate, on the test slice.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CalibrationRow {
-    /// The candidate: `logistic`, `random_forest`, `recency_rule`, `base_rate`.
+    /// The candidate: `logistic`, `random_forest`, `combined`, `recency_rule`, `base_rate`.
     pub model: String,
     /// Bin of the predictions, from 1, the lowest; each has at least 200 rows, where there are that many.
     pub bin: u32,
@@ -141,6 +142,12 @@ impl ChurnFit {
         if let Some(customers) = self.train_customers {
             whole.number("train_customers", customers as f64);
         }
+        for share in &self.dates {
+            let date = share.date();
+            whole.number(format!("{date} predicted"), share.predicted);
+            whole.number(format!("{date} observed"), share.observed);
+            whole.number(format!("{date} standard_error"), share.standard_error);
+        }
         let mut rows = choice.rows;
         rows.extend(whole.rows);
         rows.extend(judgement(CHOICE, &self.chosen));
@@ -176,25 +183,10 @@ impl ChurnFit {
     fn learnt(&self) -> Vec<Parameter> {
         let mut sheet = Sheet::new(self.served().name());
         match &self.predictor {
-            Predictor::Logistic(model) => {
-                let errors = &model.standard_errors;
-                let error = ("intercept_standard_error", errors[0]);
-                sheet.estimate("intercept", model.intercept, error);
-                for ((column, weight), error) in self
-                    .encoding
-                    .columns
-                    .iter()
-                    .zip(&model.weights)
-                    .zip(&errors[1..])
-                {
-                    let name = format!("coefficient {}", column.name);
-                    let error_name = format!("standard_error {}", column.name);
-                    sheet.estimate(&name, *weight, (&error_name, *error));
-                }
-                self.preparation(&mut sheet);
-                sheet.number("smartcore_gradient_norm", model.smartcore_gradient);
-                sheet.number("gradient_norm", model.gradient);
-                sheet.number("newton_steps", f64::from(model.newton_steps));
+            Predictor::Logistic(model) => self.coefficients(model, &mut sheet),
+            Predictor::Combined(model, forest) => {
+                self.coefficients(model, &mut sheet);
+                sheet.number("trees", forest.trees() as f64);
             }
             Predictor::RandomForest(forest) => sheet.number("trees", forest.trees() as f64),
             Predictor::RecencyRule(rule) => sheet.words("recency", rule.column()),
@@ -205,6 +197,22 @@ impl ChurnFit {
 }
 
 impl ChurnFit {
+    fn coefficients(&self, model: &LogisticModel, sheet: &mut Sheet<'_>) {
+        let errors = &model.standard_errors;
+        let error = ("intercept_standard_error", errors[0]);
+        sheet.estimate("intercept", model.intercept, error);
+        let columns = self.encoding.columns.iter().zip(&model.weights);
+        for ((column, weight), error) in columns.zip(&errors[1..]) {
+            let name = format!("coefficient {}", column.name);
+            let error_name = format!("standard_error {}", column.name);
+            sheet.estimate(&name, *weight, (&error_name, *error));
+        }
+        self.preparation(sheet);
+        sheet.number("smartcore_gradient_norm", model.smartcore_gradient);
+        sheet.number("gradient_norm", model.gradient);
+        sheet.number("newton_steps", f64::from(model.newton_steps));
+    }
+
     /// How inputs become the columns that coefficients apply to: (transformed value - mean) / standard deviation, missing
     /// numbers as the median.
     fn preparation(&self, sheet: &mut Sheet<'_>) {

@@ -10,9 +10,11 @@ use rayon::prelude::*;
 use super::encoding::{Design, Encoding, Origin};
 use super::error::ChurnError;
 use super::fit::{ChurnFit, in_chunks};
+use super::forest::Forest;
 use super::inputs::{InputValue, Inputs};
+use super::logistic::LogisticModel;
 use super::predictor::Predictor;
-use crate::metrics::logit;
+use crate::metrics::log_odds;
 
 /// Reasons given per customer.
 pub const REASONS: usize = 3;
@@ -25,9 +27,6 @@ const LEAST_LOG_ODDS: f64 = 0.1;
 
 /// Share of the largest importance below which a model hardly uses an input.
 const HARDLY_USED: f64 = 0.02;
-
-/// Probabilities are limited to [this, 1 - this] before the log-odds are taken.
-const APART: f64 = 1e-9;
 
 /// An input that can be a reason.
 #[derive(Debug, Clone, PartialEq)]
@@ -184,28 +183,19 @@ impl ChurnFit {
         let width = origins.len().max(1);
         let mut terms = vec![0.0; raw.len() * width];
         let base: Vec<f64> = typical.design.columns.iter().map(|c| c[0]).collect();
+        let exchange = Exchange {
+            design,
+            base: &base,
+            groups: &groups,
+            width,
+        };
         match &self.predictor {
-            Predictor::Logistic(model) => {
-                terms
-                    .par_chunks_exact_mut(width)
-                    .enumerate()
-                    .for_each(|(row, terms)| {
-                        let columns = design.columns.iter().zip(&base).zip(&model.weights);
-                        for (((column, base), weight), &group) in columns.zip(&groups) {
-                            terms[group] += weight * (column[row] - base);
-                        }
-                    });
-            }
-            Predictor::RandomForest(forest) => {
-                let exchanged = forest.exchanged(design, &base, &groups, width);
-                let rows = terms.par_chunks_exact_mut(width).zip(raw);
-                rows.zip(exchanged.par_chunks_exact(width)).for_each(
-                    |((terms, &raw), exchanged)| {
-                        for (term, &without) in terms.iter_mut().zip(exchanged) {
-                            *term = log_odds(raw) - log_odds(without);
-                        }
-                    },
-                );
+            Predictor::Logistic(model) => exchange.add_of_line(model, &mut terms),
+            Predictor::RandomForest(forest) => exchange.add_of_forest(forest, raw, &mut terms),
+            Predictor::Combined(model, forest) => {
+                exchange.add_of_line(model, &mut terms);
+                exchange.add_of_forest(forest, &forest.probabilities(design), &mut terms);
+                terms.iter_mut().for_each(|term| *term *= 0.5);
             }
             Predictor::RecencyRule(rule) => {
                 let without = rule.probabilities(&typical.inputs)?[0];
@@ -230,8 +220,35 @@ impl Typical {
     }
 }
 
-fn log_odds(probability: f64) -> f64 {
-    logit(probability.clamp(APART, 1.0 - APART))
+/// Inputs, of which each is a group of columns, and the typical values that replace them.
+struct Exchange<'a> {
+    design: &'a Design,
+    base: &'a [f64],
+    groups: &'a [usize],
+    width: usize,
+}
+
+impl Exchange<'_> {
+    fn add_of_line(&self, model: &LogisticModel, terms: &mut [f64]) {
+        let rows = terms.par_chunks_exact_mut(self.width).enumerate();
+        rows.for_each(|(row, terms)| {
+            let columns = self.design.columns.iter().zip(self.base);
+            for (((column, base), weight), &group) in columns.zip(&model.weights).zip(self.groups) {
+                terms[group] += weight * (column[row] - base);
+            }
+        });
+    }
+
+    fn add_of_forest(&self, forest: &Forest, raw: &[f64], terms: &mut [f64]) {
+        let exchanged = forest.exchanged(self.design, self.base, self.groups, self.width);
+        let rows = terms.par_chunks_exact_mut(self.width).zip(raw);
+        let rows = rows.zip(exchanged.par_chunks_exact(self.width));
+        rows.for_each(|((terms, &raw), exchanged)| {
+            for (term, &without) in terms.iter_mut().zip(exchanged) {
+                *term += log_odds(raw) - log_odds(without);
+            }
+        });
+    }
 }
 
 /// The terms that move to the wanted side, the strongest first; of equal ones the earlier input.

@@ -2,28 +2,21 @@
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use tessera_spec::shown::grouped;
 
 use super::calibration::{Calibrator, softened};
+use super::choice::{Contender, choose};
 use super::encoding::{Design, Encoding, Origin};
 use super::error::{ChurnError, go_on};
 use super::inputs::{Inputs, Panel};
 use super::plan::{CalibrationKind, ChurnPlan};
 use super::predictor::{ChurnServed, Predictor};
 use super::split::{FOLDS, Split, fold_of};
-use crate::metrics::{
-    self, Auc, CalibrationBin, LogitLine, PairedGain, logit, logit_line, paired_gain,
-};
+use super::steadiness::{DateShare, shares};
+use crate::metrics::{self, Auc, CalibrationBin, LogitLine, PairedGain, log_odds, logit_line};
 use crate::special::logistic;
 
 /// Largest number of test rows that importances are measured on.
 const IMPORTANCE_ROWS: usize = 4_000;
-
-/// Probabilities are limited to [this, 1 - this] before the log-odds are taken.
-const APART: f64 = 1e-9;
-
-/// Fewer who leave, or stay, at the test date are few: a line of two parameters is fitted to two thirds of them.
-const FEW: usize = 100;
 
 /// The model name in tables of the choice: each customer is predicted by the candidate chosen without the customer's fold.
 pub const CHOICE: &str = "choice";
@@ -91,20 +84,8 @@ pub(super) struct Trial {
     pub(super) chosen: Candidate,
     /// The calibrator of the model that is used, fitted on out-of-fold predictions.
     pub(super) calibrator: Calibrator,
-}
-
-/// A candidate's out-of-fold predictions.
-struct Contender {
-    kind: ChurnServed,
-    /// Before calibration: at the training dates (`early`) and at the test date (`raw`).
-    early: Vec<f64>,
-    raw: Vec<f64>,
-    /// At the test date, calibrated on the training dates.
-    probabilities: Vec<f64>,
-    /// Log losses of the test rows after recalibration on the other folds at the same date: they measure the ranking, whatever
-    /// the base rate of that date.
-    losses: Vec<f64>,
-    importances: Vec<(String, f64)>,
+    /// Predicted and observed share of each date, by the model that is used.
+    pub(super) dates: Vec<DateShare>,
 }
 
 impl Trial {
@@ -112,7 +93,11 @@ impl Trial {
         let parts = Parts::new(plan, split)?;
         let (mut contenders, mut unfitted) = (Vec::new(), Vec::new());
         for kind in kinds(plan) {
-            match parts.contend(kind) {
+            // Without one of its parts there is nothing to combine.
+            if kind == ChurnServed::Combined && !unfitted.is_empty() {
+                continue;
+            }
+            match parts.contend(kind, &contenders) {
                 Ok(contender) => contenders.push(contender),
                 Err(error @ ChurnError::Fit { .. }) => unfitted.push((kind, error.to_string())),
                 Err(error) => return Err(error),
@@ -141,6 +126,7 @@ impl Trial {
         let chosen = parts.chosen(&contenders, served);
         let chosen_of = judged(&chosen, (happened, factor), [None, None]);
         let calibrator = calibrator(plan, served, &parts);
+        let dates = served.dates.clone();
         let mut predictions: Vec<(String, Vec<f64>)> =
             vec![(CHOICE.to_owned(), chosen.probabilities)];
         let named = contenders.into_iter();
@@ -158,15 +144,21 @@ impl Trial {
             reason: choice.reason(split.test.rows()),
             chosen: chosen_of.ok_or_else(|| unusable(choice.served))?,
             calibrator,
+            dates,
         })
     }
 }
 
-/// The candidates of a plan, in the order of tables.
+/// The candidates of a plan, in the order of tables. What is combined comes after its parts.
 fn kinds(plan: &ChurnPlan) -> Vec<ChurnServed> {
     let models = plan.models.iter().map(|&model| ChurnServed::from(model));
+    let both = (plan.models.len() > 1).then_some(ChurnServed::Combined);
     let rule = plan.recency.is_some().then_some(ChurnServed::RecencyRule);
-    models.chain(rule).chain([ChurnServed::BaseRate]).collect()
+    models
+        .chain(both)
+        .chain(rule)
+        .chain([ChurnServed::BaseRate])
+        .collect()
 }
 
 /// One fold of the customers, and the encoding learnt from the others.
@@ -221,10 +213,8 @@ struct Parts<'a> {
 impl<'a> Parts<'a> {
     fn new(plan: &'a ChurnPlan, split: &'a Split) -> Result<Self, ChurnError> {
         let of = |panel: &Panel| -> Vec<usize> {
-            let customers = panel.customer.iter();
-            customers
-                .map(|&customer| fold_of(customer, plan.seed))
-                .collect()
+            let fold = |&customer: &u64| fold_of(customer, plan.seed);
+            panel.customer.iter().map(fold).collect()
         };
         let (early, test) = (of(&split.early), of(&split.test));
         let part = |number: usize| {
@@ -256,36 +246,27 @@ impl<'a> Parts<'a> {
         })
     }
 
-    fn contend(&self, kind: ChurnServed) -> Result<Contender, ChurnError> {
-        let (plan, split) = (self.plan, self.split);
+    fn contend(&self, kind: ChurnServed, others: &[Contender]) -> Result<Contender, ChurnError> {
+        let split = self.split;
         let mut early = vec![f64::NAN; split.early.rows()];
         let mut raw = vec![f64::NAN; split.test.rows()];
-        let mut first = None;
-        let fit = |part: &Part| {
-            go_on()?;
-            Predictor::fit(kind, plan, &part.train, &part.design, part.base_rate)
-        };
-        // Of several errors the first is stated. A forest is grown by all threads, for which the one that asks for it waits: it must
-        // not be one of them.
-        let fitted: Vec<Result<Predictor, ChurnError>> = match kind {
-            ChurnServed::RandomForest => self.parts.iter().map(fit).collect(),
-            _ => self.parts.par_iter().map(fit).collect(),
-        };
-        for (part, fitted) in self.parts.iter().zip(fitted) {
-            let fitted = fitted?;
-            part.early.predict(&fitted, &mut early)?;
-            part.test.predict(&fitted, &mut raw)?;
-            first.get_or_insert(fitted);
+        let fitted = self.fitted(kind, others)?;
+        for (part, fitted) in self.parts.iter().zip(&fitted) {
+            part.early.predict(fitted, &mut early)?;
+            part.test.predict(fitted, &mut raw)?;
         }
         let calibrators: Vec<Calibrator> = (0..FOLDS)
             .into_par_iter()
             .map(|part| self.calibrator_without(kind, &early, part))
             .collect();
-        let calibrated = raw.iter().zip(&self.test);
-        let probabilities: Vec<f64> = calibrated
-            .map(|(&p, &part)| calibrators[part].apply(p))
-            .collect();
-        let importances = match (&first, self.parts.first()) {
+        let calibrated = |raw: &[f64], parts: &[usize]| -> Vec<f64> {
+            let rows = raw.iter().zip(parts);
+            rows.map(|(&p, &part)| calibrators[part].apply(p)).collect()
+        };
+        let probabilities = calibrated(&raw, &self.test);
+        let known = calibrated(&early, &self.early);
+        let dates = shares([(&split.early, &known), (&split.test, &probabilities)]);
+        let importances = match (fitted.first(), self.parts.first()) {
             (Some(fitted), Some(part)) if kind.is_model() => {
                 self.importances(fitted, part, &calibrators[0])?
             }
@@ -294,12 +275,37 @@ impl<'a> Parts<'a> {
         let losses = self.recalibrated_losses(kind, &probabilities);
         Ok(Contender {
             kind,
+            fitted,
             early,
             raw,
             probabilities,
+            dates,
             losses,
             importances,
         })
+    }
+
+    /// Fits without each of the folds.
+    fn fitted(
+        &self,
+        kind: ChurnServed,
+        others: &[Contender],
+    ) -> Result<Vec<Predictor>, ChurnError> {
+        let fit = |part: &Part| {
+            go_on()?;
+            Predictor::fit(kind, self.plan, &part.train, &part.design, part.base_rate)
+        };
+        match kind {
+            // Of two models that were fitted.
+            ChurnServed::Combined => Ok(Predictor::combined(others.iter().map(|c| &c.fitted[..]))),
+            // A forest is grown by all threads, for which the one that asks for it waits: it must not be one of them.
+            ChurnServed::RandomForest => self.parts.iter().map(fit).collect(),
+            // Of several errors the first is stated.
+            _ => {
+                let fitted: Vec<_> = self.parts.par_iter().map(fit).collect();
+                fitted.into_iter().collect()
+            }
+        }
     }
 
     /// The calibrator fitted on the predictions of the other folds at the training dates.
@@ -310,11 +316,7 @@ impl<'a> Parts<'a> {
             .map(|(row, _)| row)
             .collect();
         let raw: Vec<f64> = rows.iter().map(|&row| early[row]).collect();
-        let churned = &self.split.early.churned;
-        let targets: Vec<f64> = rows
-            .iter()
-            .map(|&row| f64::from(u8::from(churned[row])))
-            .collect();
+        let targets = targets_of(&self.split.early.churned, &rows);
         Calibrator::fit(asked(self.plan, kind), &raw, &targets)
     }
 
@@ -328,14 +330,9 @@ impl<'a> Parts<'a> {
             let others: Vec<usize> = (0..probabilities.len())
                 .filter(|&row| self.test[row] != part)
                 .collect();
-            let logits: Vec<f64> = others
-                .iter()
-                .map(|&row| apart(probabilities[row]))
-                .collect();
-            let targets: Vec<f64> = others
-                .iter()
-                .map(|&row| f64::from(u8::from(happened[row])))
-                .collect();
+            let rows = others.iter();
+            let logits: Vec<f64> = rows.map(|&row| log_odds(probabilities[row])).collect();
+            let targets = targets_of(happened, &others);
             // Adding a half keeps the rate strictly between 0 and 1.
             let rate = (targets.iter().sum::<f64>() + 0.5) / (targets.len() as f64 + 1.0);
             let line = logit_line(&logits, &targets)
@@ -344,7 +341,7 @@ impl<'a> Parts<'a> {
             for (row, p) in recalibrated.iter_mut().enumerate() {
                 if self.test[row] == part {
                     *p = line.map_or(rate, |line| {
-                        logistic(line.intercept + line.slope * apart(probabilities[row]))
+                        logistic(line.intercept + line.slope * log_odds(probabilities[row]))
                     });
                 }
             }
@@ -387,8 +384,10 @@ impl<'a> Parts<'a> {
     fn chosen(&self, contenders: &[Contender], served: &Contender) -> Contender {
         let mut chosen = Contender {
             kind: served.kind,
+            fitted: Vec::new(),
             early: Vec::new(),
             raw: Vec::new(),
+            dates: Vec::new(),
             probabilities: served.probabilities.clone(),
             losses: served.losses.clone(),
             importances: Vec::new(),
@@ -431,8 +430,10 @@ impl Part {
     }
 }
 
-fn apart(probability: f64) -> f64 {
-    logit(probability.clamp(APART, 1.0 - APART))
+/// The outcomes of some rows, as numbers.
+fn targets_of(happened: &[bool], rows: &[usize]) -> Vec<f64> {
+    let of = |&row: &usize| f64::from(u8::from(happened[row]));
+    rows.iter().map(of).collect()
 }
 
 /// How a candidate is calibrated; the base rate needs no calibration.
@@ -491,103 +492,4 @@ fn judged(
         calibration: metrics::calibration_table(p, happened)?,
         importances: contender.importances.clone(),
     })
-}
-
-/// The candidate chosen on some test rows, and its gains in log loss, nats.
-struct Choice {
-    served: ChurnServed,
-    /// The candidate with the lowest recalibrated log loss beside the base rate, also where it gains too little to be used.
-    best: Option<ChurnServed>,
-    log_loss: f64,
-    /// Gain of `best` over the base rate, after recalibration.
-    gain: Option<PairedGain>,
-    /// The gain of its own probabilities, where that decides.
-    own_gain: Option<PairedGain>,
-    /// Gain of the chosen model over the recency rule, after recalibration, where both exist.
-    over_rule: Option<PairedGain>,
-}
-
-/// The candidate with the lowest recalibrated log loss, if it is better than the base rate by more than noise; else the base rate.
-/// Recalibration removes the effect of a base rate that has changed since training: calibration corrects that, whichever candidate is
-/// used. It is better if the 95% interval of its gain lies above 0. Where [`FEW`] leave, the line of the recalibration is mostly noise;
-/// then its own probabilities show it, too, which learned nothing of that date: if the intervals of their gain and of their area under
-/// the ROC curve, which a changed base rate leaves as it is, both lie above what the base rate has.
-fn choose(contenders: &[Contender], happened: &[bool], rows: &[usize]) -> Choice {
-    let of = |kind: ChurnServed| contenders.iter().find(|c| c.kind == kind);
-    let picked = |all: &[f64]| rows.iter().map(|&row| all[row]).collect::<Vec<f64>>();
-    let loss = |contender: &Contender| metrics::mean(&picked(&contender.losses));
-    let gain = |own: &Contender, rival: &Contender| {
-        let differences = rows.iter().map(|&row| rival.losses[row] - own.losses[row]);
-        paired_gain(&differences.collect::<Vec<f64>>())
-    };
-    let above = |gain: &PairedGain| gain.low_95 > 0.0;
-    let left = happened.iter().filter(|left| **left).count();
-    let few = left.min(happened.len() - left) < FEW;
-    let outcomes: Vec<bool> = rows.iter().map(|&row| happened[row]).collect();
-    let own_gain = |(own, base): (&Contender, &Contender)| {
-        let [own, base] = [own, base].map(|c| picked(&c.probabilities));
-        metrics::auc(&own, &outcomes).filter(|auc| few && auc.low_95 > 0.5)?;
-        metrics::log_loss_gain(&own, &base, &outcomes).filter(above)
-    };
-    let base = of(ChurnServed::BaseRate);
-    let ranked = contenders
-        .iter()
-        .filter(|c| c.kind != ChurnServed::BaseRate);
-    let best = ranked.min_by(|a, b| loss(a).total_cmp(&loss(b)));
-    let recalibrated = best.zip(base).and_then(|(best, base)| gain(best, base));
-    let is_above = recalibrated.as_ref().is_some_and(above);
-    let own_gain = best.zip(base).filter(|_| !is_above).and_then(own_gain);
-    let better = best.filter(|_| is_above || own_gain.is_some());
-    let rule = of(ChurnServed::RecencyRule);
-    let over_rule = better.filter(|own| own.kind.is_model()).zip(rule);
-    Choice {
-        served: better.map_or(ChurnServed::BaseRate, |own| own.kind),
-        best: best.map(|best| best.kind),
-        log_loss: better.or(base).map_or(f64::NAN, loss),
-        gain: recalibrated,
-        own_gain,
-        over_rule: over_rule.and_then(|(own, rule)| gain(own, rule)),
-    }
-}
-
-impl Choice {
-    /// Why, in one sentence.
-    fn reason(&self, rows: usize) -> String {
-        let said = |gain: Option<PairedGain>, rival: &str| {
-            gain.map_or_else(String::new, |gain| {
-                format!(
-                    "a gain of {:.4} nats over the {rival} (95% interval {:.4} to {:.4})",
-                    gain.mean, gain.low_95, gain.high_95
-                )
-            })
-        };
-        let served = self.served;
-        let rows = grouped(rows as u64);
-        match (served, self.best) {
-            (ChurnServed::BaseRate, Some(best)) => format!(
-                "The base rate is used: no candidate is better by more than noise on {rows} customers, neither as it is nor after recalibration; the best, the {best}, has {} after it.",
-                said(self.gain, "base rate")
-            ),
-            (ChurnServed::BaseRate, None) => {
-                "The base rate is used: no model was fitted.".to_owned()
-            }
-            _ => {
-                let over_rule = match self.over_rule {
-                    Some(_) => format!(" and {}", said(self.over_rule, "recency rule")),
-                    None => String::new(),
-                };
-                let own = self.own_gain.map_or_else(String::new, |_| {
-                    format!(
-                        "; its own probabilities have {}",
-                        said(self.own_gain, "base rate")
-                    )
-                });
-                format!(
-                    "The {served} is used: on {rows} customers its log loss after recalibration is {:.4}, {}{over_rule}{own}.",
-                    self.log_loss,
-                    said(self.gain, "base rate")
-                )
-            }
-        }
-    }
 }

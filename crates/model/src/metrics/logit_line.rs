@@ -17,6 +17,14 @@ const STEPS: usize = 100;
 /// Largest component of the gradient of the mean log loss at which the fit is accepted.
 const TOLERANCE: f64 = 1e-9;
 
+/// Probabilities are limited to [this, 1 - this] before the log-odds of predictions are taken.
+const APART: f64 = 1e-9;
+
+/// ln(p / (1 - p)) of a probability in [0, 1], kept apart from both ends.
+pub(crate) fn log_odds(probability: f64) -> f64 {
+    logit(probability.clamp(APART, 1.0 - APART))
+}
+
 /// ln(p / (1 - p)) of a probability inside (0, 1).
 pub(crate) fn logit(probability: f64) -> f64 {
     probability.ln() - (-probability).ln_1p()

@@ -1,6 +1,7 @@
 //! Whether probabilities are calibrated: calibration error and slope, compared with what chance explains. The level is judged by
 //! the error: an intercept shows it only at a probability of one half.
 
+use tessera_model::churn::{DateShare, Steadiness};
 use tessera_model::metrics::{self, CalibrationBin, EstimationError, LogitLine};
 use tessera_model::special::Z_95;
 use tessera_segments::{Quality, QualityStatus, Threshold};
@@ -71,6 +72,55 @@ pub(in crate::scores) fn spread(bins: &[CalibrationBin]) -> f64 {
     ends.map_or(0.0, |(first, last)| last.predicted - first.predicted)
 }
 
+/// The error that is acceptable of outcomes of this rate.
+fn small(rate: f64) -> f64 {
+    SMALL.min(SMALL_SHARE * rate.min(1.0 - rate))
+}
+
+/// Dates that a reason lists: the first of those that differ most.
+const LISTED: usize = 4;
+
+/// Whether what was predicted holds from one observation date to another: the row of `quality`; `None` of fewer than two dates.
+pub(in crate::scores) fn between_dates(dates: &[DateShare]) -> Option<Quality> {
+    let found = Steadiness::of(dates)?;
+    let customers = dates.iter().map(|date| date.customers as f64).sum::<f64>();
+    let observed = dates
+        .iter()
+        .map(|date| date.observed * date.customers as f64);
+    let limit = found
+        .chance_limit
+        .max(small(observed.sum::<f64>() / customers));
+    let holds = found.error <= limit;
+    let reason = || {
+        let mut most: Vec<&DateShare> = dates.iter().collect();
+        let gap = |date: &DateShare| (date.observed - date.predicted).abs();
+        most.sort_by(|a, b| gap(b).total_cmp(&gap(a)));
+        most.truncate(LISTED);
+        most.sort_by_key(|date| date.observed_on);
+        let shown = most.iter().map(|date| {
+            let [predicted, observed] = [date.predicted, date.observed].map(|p| 100.0 * p);
+            format!("{}: {predicted:.0}% and {observed:.0}%", date.date())
+        });
+        format!(
+            "predicted and observed share differ between observation dates by more than chance ({}): a season or a change that no feature \
+             shows. The share that is predicted today is the mean of these dates, and what then happens may differ from it by {:.0} points \
+             (one standard error), at whatever number of customers; who is more likely to leave than others may be right all the same. \
+             More `observations`, so that they reach back more than a year, show whether it is a season",
+            shown.collect::<Vec<_>>().join("; "),
+            100.0 * found.error
+        )
+    };
+    Some(Quality {
+        segment: String::new(),
+        criterion: "calibrated",
+        metric: "error of the share between dates".to_owned(),
+        value: Some(found.error),
+        threshold: Some(Threshold::at_most(limit)),
+        status: status(holds),
+        reason: (!holds).then(reason),
+    })
+}
+
 impl Calibrated {
     /// Of probabilities that are known.
     #[cfg(test)]
@@ -132,7 +182,7 @@ impl Calibrated {
             };
         let rate = self.means.iter().sum::<f64>() / 2.0;
         let rarer = rate.min(1.0 - rate);
-        let limit = self.limit.max(SMALL.min(SMALL_SHARE * rarer));
+        let limit = self.limit.max(small(rate));
         let [predicted, observed] = self.means.map(|mean| 100.0 * mean);
         let mut rows = vec![row(
             "calibration error",

@@ -20,7 +20,7 @@ use tessera_spec::ScoreSyntax;
 use tessera_spec::pipeline::{At, Base, ExprText, Refit, SourceKind, Wanted};
 
 use super::applied::applied;
-use super::calibrated::{Calibrated, spread, status};
+use super::calibrated::{Calibrated, between_dates, spread, status};
 use super::churned::{self, Span};
 use super::inputs::{customer_hashes, features, inputs};
 use super::kind::{Kind, model};
@@ -537,6 +537,7 @@ fn quality(fit: &ChurnFit, labelled: bool) -> Vec<Quality> {
     let mut found = vec![area];
     found.extend(too_good(fit));
     found.extend(calibration.quality(""));
+    found.extend(between_dates(fit.dates()));
     found
 }
 

@@ -116,7 +116,8 @@ const MODELS: Key = Key::optional(
     "models",
     KeyValue::Of(several::<SupervisedModel>),
     "Models that are compared with the recency rule and the base rate; all three (`logistic`, `random_forest`, `recency_rule`) by \
-     default. The one with the best log loss out of time is used.",
+     default. With both of the first, the mean of their log-odds (`combined`) is a candidate too. The one with the best log loss out of \
+     time is used.",
 );
 
 const OBSERVATIONS: Key = Key::optional(
