@@ -123,6 +123,25 @@ def score(db, pipeline, name, spec, folder, as_of):
             (1 - 2 / math.pi) * sum(x * x for x in spread)))
         check(f"{model}: what chance allows", limit, models[model, "test_calibration_error_limit"], 1e-9)
 
+    # The share of each date: the newest one's by the backtest of the model that is used, and the spread of all by DerSimonian and Laird.
+    served, = db.execute(f"select text from '{folder}/models.parquet' where score = '{name}' and name = 'served'").fetchone()
+    p, y = zip(*[(r[3], r[4]) for r in tested if r[1] == served])
+    expected = {"predicted": math.fsum(p) / len(p), "observed": sum(y) / len(y), "standard_error": math.sqrt(math.fsum(x * (1 - x) for x in p)) / len(p)}
+    for figure, value in expected.items():
+        check(f"{name}: {figure} share of {newest}", value, models["churn", f"{newest} {figure}"], 1e-9)
+    dates = [on for on in outcome if ("churn", f"{on} observed") in models]
+    if is_whole:
+        for on in dates:
+            check(f"{name}: observed share of {on}", sum(outcome[on].values()) / len(outcome[on]), models["churn", f"{on} observed"], 1e-9)
+    gaps = [models["churn", f"{on} observed"] - models["churn", f"{on} predicted"] for on in dates]
+    w = [models["churn", f"{on} standard_error"] ** -2 for on in dates]
+    mean = math.fsum(a * b for a, b in zip(w, gaps)) / sum(w)
+    q = math.fsum(a * (b - mean) ** 2 for a, b in zip(w, gaps))
+    variance = max(0, (q - len(w) + 1) / (sum(w) - sum(x * x for x in w) / sum(w)))
+    found, = db.execute(f"select value from '{folder}/quality.parquet' where metric = 'error of the share between dates' "
+                        f"and scheme like '%{name}%'").fetchone()
+    check(f"{name}: error of the share between dates", math.sqrt((1 + 1 / len(w)) * variance), found, 1e-9)
+
     goal = pipeline.get("goal", {}).get("kpi")
     if goal == f"{name}_probability":
         for scheme in pipeline["schemes"]:
