@@ -1,5 +1,6 @@
 //! Per-key tables side by side, for the union of the base tables' keys.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -19,6 +20,9 @@ use crate::written::{self, Holders};
 
 /// How often the tables are in memory at once: as they are read, and in one piece each or in the order of the customers.
 const TABLE_COPIES: u64 = 2;
+
+/// Keys with most rows that are named of a table: among them is every key with one row in a hundred.
+const MOST_LEADING: usize = 128;
 
 /// The customers and everything known of them, sorted by key; and what each table holds of other keys.
 pub(crate) fn run(
@@ -58,7 +62,11 @@ pub(crate) fn run(
         } else {
             Some(positions(&keys, batch.column(0))?)
         };
-        outside.push(outside_of(table, batch, places.as_ref()));
+        let mut found = outside_of(table, batch, places.as_ref());
+        if plan.compare_keys {
+            found.leading = leading(table, batch, places.as_ref())?;
+        }
+        outside.push(found);
         if let Some(holders) = &mut holders {
             holders.take(places.as_ref(), table.in_base);
         }
@@ -149,9 +157,7 @@ fn outside_of(table: &KeyedTable, batch: &RecordBatch, places: Option<&UInt32Arr
     let inside = places.map_or(batch.num_rows(), |places| {
         places.len() - places.null_count()
     });
-    let rows = table.rows.as_ref().and_then(|name| {
-        let rows = batch.column_by_name(name)?;
-        let rows = rows.as_primitive_opt::<Int64Type>()?;
+    let rows = rows_of(table, batch).and_then(|rows| {
         let all: i64 = rows.values().iter().sum();
         let inside: i64 = match places {
             Some(places) => places
@@ -169,6 +175,44 @@ fn outside_of(table: &KeyedTable, batch: &RecordBatch, places: Option<&UInt32Arr
         rows_outside: rows,
         ..Outside::default()
     }
+}
+
+/// The used rows of each key of a table, where it counts them.
+fn rows_of<'b>(table: &KeyedTable, batch: &'b RecordBatch) -> Option<&'b Int64Array> {
+    let name = table.rows.as_ref()?;
+    batch.column_by_name(name)?.as_primitive_opt::<Int64Type>()
+}
+
+/// The customers with most rows of a table, most first; of equal ones that with the lower key. `places` are the rows of the customers.
+fn leading(
+    table: &KeyedTable,
+    batch: &RecordBatch,
+    places: Option<&UInt32Array>,
+) -> Result<Vec<(String, u64)>, EngineError> {
+    let Some(rows) = rows_of(table, batch) else {
+        return Ok(Vec::new());
+    };
+    let mut order: Vec<u32> = match places {
+        Some(places) => places.iter().flatten().collect(),
+        None => (0..rows.len() as u32).collect(),
+    };
+    let by_rows = |row: &u32| (Reverse(rows.value(*row as usize)), *row);
+    if order.len() > MOST_LEADING {
+        order.select_nth_unstable_by_key(MOST_LEADING, by_rows);
+        order.truncate(MOST_LEADING);
+    }
+    order.sort_unstable_by_key(by_rows);
+    let keys = take(batch.column(0), &UInt32Array::from(order.clone()), None)?;
+    let keys = cast(&keys, &DataType::Utf8)?;
+    let keys = keys
+        .as_string::<i32>()
+        .iter()
+        .map(Option::unwrap_or_default);
+    let counts = order.iter().map(|row| rows.value(*row as usize));
+    let named = keys.zip(counts);
+    Ok(named
+        .map(|(key, rows)| (key.to_owned(), rows.max(0).cast_unsigned()))
+        .collect())
 }
 
 /// All keys of sorted key columns, each once, sorted.

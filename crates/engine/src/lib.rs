@@ -61,7 +61,7 @@ pub struct Materialized {
     pub hiding: Option<Vec<usize>>,
 }
 
-/// Keys of a table that the base of customers lacks.
+/// Keys of a table that the base of customers lacks, and the customers with most of its rows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Outside {
     /// Keys of the table.
@@ -70,6 +70,9 @@ pub struct Outside {
     pub keys_outside: u64,
     /// Used rows of these keys, where the table counts them ([`tessera_expr::rel::KeyedTable::rows`]).
     pub rows_outside: Option<u64>,
+    /// The customers with most used rows, and these, most first: all with one row in a hundred, and no fewer than 128, if there are
+    /// so many. Nothing where the plan does not compare keys.
+    pub leading: Vec<(String, u64)>,
     /// How its keys are written in comparison with those of the others, where the plan asks for that.
     pub written: Written,
 }

@@ -46,11 +46,11 @@ pub(crate) fn sources_read(prepared: &Prepared) -> BTreeSet<&str> {
     let passes = prepared.features.passes.iter();
     let aged = prepared.aged.as_ref().map(|aged| &aged.sources);
     let made = passes.filter(|pass| {
-        // Rows of a source outside the base are counted whether or not anything is made of them.
+        // The rows of a source are counted whether or not anything is made of them.
         let since = aged.and_then(|aged| aged.get(&pass.source));
         let since = since.map(|source| &source.new_rows);
         let mut aggs = pass.aggregate.aggs.iter();
-        let any = aggs.any(|agg| ![pass.rows.as_ref(), since].contains(&Some(&agg.name)));
+        let any = aggs.any(|agg| ![Some(&pass.rows), since].contains(&Some(&agg.name)));
         !pass.is_lookup && (pass.in_base || any)
     });
     let mut read: BTreeSet<&str> = made.map(|pass| pass.source.as_str()).collect();

@@ -2,13 +2,14 @@
 //!
 //! The engine classifies and counts rows; what the contract does with each class is decided here. Where to look: `brakes` (how
 //! many rows may be rejected), `conditions` (conditions that no row meets), `freshness` (how old the data may be), `customers` (several rows of one customer, rows without a
-//! customer in the base, refunds), `keys` (keys that are written differently), `shrunk` (fewer rows than before), `warned` (warnings, by what they weigh), `tables` (`sources`, `reject_rules`, `rejects`).
+//! customer in the base, refunds), `keys` (keys that are written differently), `placeholders` (keys that hold a large part of the rows), `shrunk` (fewer rows than before), `warned` (warnings, by what they weigh), `tables` (`sources`, `reject_rules`, `rejects`).
 
 mod brakes;
 mod conditions;
 mod customers;
 mod freshness;
 mod keys;
+mod placeholders;
 pub(crate) mod shrunk;
 mod tables;
 mod warned;
@@ -30,6 +31,7 @@ pub(crate) use brakes::rejects;
 pub(crate) use conditions::never_true;
 pub(crate) use customers::{last_days, one_row_each, outside_the_base, refunds};
 pub(crate) use keys::Compared;
+pub(crate) use placeholders::warn as placeholders;
 pub(crate) use tables::{
     RejectRow, epoch_day, reject_rules_table, rejects_schema, rejects_tables, sources_table,
 };

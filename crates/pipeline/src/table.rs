@@ -35,7 +35,7 @@ pub(crate) fn assemble(
             path: table.clone(),
             in_base: pass.in_base,
             zero_when_absent: pass.zero_when_absent.clone(),
-            rows: pass.rows.clone(),
+            rows: Some(pass.rows.clone()),
             only,
         })
         .collect();

@@ -95,7 +95,8 @@ pub fn example(value: &str) -> String {
 /// More digits may be the number of a card, a telephone or an account.
 const MOST_DIGITS: usize = 8;
 
-fn is_missing_word(value: &str) -> bool {
+/// Whether a value is a word or sign that stands for a missing one.
+pub fn is_missing_word(value: &str) -> bool {
     const WORDS: [&str; 17] = [
         "na",
         "n/a",

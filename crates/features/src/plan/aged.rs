@@ -131,7 +131,7 @@ fn twins(
         Some(until) => replace_column(expr, until, &|column| known_then(column, since)),
         None => expr.clone(),
     };
-    let own = |agg: &&Agg| Some(&agg.name) != pass.rows.as_ref() && wanted(&agg.name);
+    let own = |agg: &&Agg| agg.name != pass.rows && wanted(&agg.name);
     let twin = |agg: &Agg| {
         let window = before(agg.window, gap);
         let filter = agg.filter.as_ref().map(masked);

@@ -89,17 +89,13 @@ impl Planner<'_> {
         if !in_base && source.kind == SourceKind::Events {
             rows.not_before = oldest_day(&aggs, rows.as_of);
         }
-        let mut counted = None;
-        if !in_base {
-            let name = format!("{ROWS}{}", source.name.value);
-            counted = Some(name.clone());
-            aggs.push(Agg {
-                name,
-                func: COUNT.of_rows(),
-                window: None,
-                filter: None,
-            });
-        }
+        let counted = format!("{ROWS}{}", source.name.value);
+        aggs.push(Agg {
+            name: counted.clone(),
+            func: COUNT.of_rows(),
+            window: None,
+            filter: None,
+        });
         Some(Pass {
             rows: counted,
             source: source.name.value.clone(),

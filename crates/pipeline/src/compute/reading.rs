@@ -236,6 +236,8 @@ impl Job<'_> {
             values: self.disclosure.values,
         };
         for (((pass, source), done), outside) in held.into_iter().zip(outside) {
+            let rows = &pass.aggregate.rows;
+            sources::placeholders(&compared, (source, rows), &outside, &mut done.outcome);
             match pass.in_base {
                 true => compared.warn(source, &outside.written, &mut done.outcome),
                 false => sources::outside_the_base(&compared, &mut done.outcome, outside),

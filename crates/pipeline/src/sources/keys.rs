@@ -182,7 +182,7 @@ pub(super) fn to_derive(source: &Source, column: &str, expression: &str) -> Stri
 }
 
 /// A key as a message may show it.
-fn shown(key: &str, values: bool) -> String {
+pub(super) fn shown(key: &str, values: bool) -> String {
     let text = match values {
         true => key.to_owned(),
         false => masked(key),
