@@ -117,6 +117,8 @@ mod merge_causes;
 mod merges;
 #[path = "suite/messages.rs"]
 mod messages;
+#[path = "suite/mistakes_together.rs"]
+mod mistakes_together;
 #[path = "suite/mixes.rs"]
 mod mixes;
 #[path = "suite/moves.rs"]
@@ -141,6 +143,8 @@ mod out_of_range;
 mod own_names;
 #[path = "suite/partitions.rs"]
 mod partitions;
+#[path = "suite/placeholders.rs"]
+mod placeholders;
 #[path = "suite/plan.rs"]
 mod plan;
 #[path = "suite/plan_as_run.rs"]

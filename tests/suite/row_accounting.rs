@@ -94,6 +94,80 @@ fn rows_of_every_outcome_are_counted() {
     assert_eq!(shop.table("rejects").rows(), 2);
 }
 
+/// The filter is asked first: what is rejected would have been used.
+#[test]
+fn rows_that_the_filter_excludes_are_rejected_for_nothing_else() {
+    let shop = Shop::new();
+    let broken = ",2026-10-01,10,KIND\na,2026-10-01,x,KIND\na,soon,10,KIND\na,2026-10-01,-5,KIND\n";
+    let rows = ["sale", "return", ""].map(|kind| broken.replace("KIND", kind));
+    let sound =
+        "a,2026-10-02,10,sale\nb,2026-10-02,10,sale\nb,2026-10-02,10,\nb,2026-10-02,10,return\n";
+    let file = format!(
+        "customer_id,ordered_at,amount,kind\n{}{sound}",
+        rows.concat()
+    );
+    shop.file("orders/o.csv", &file);
+    let contract = "[sources.orders.contract]\n\
+        columns = { customer_id = \"string\", ordered_at = \"date\", amount = \"f64\", kind = \"string\" }\n\
+        missing_key = \"drop\"\nmax_rejected = \"100%\"\n\
+        rules = [{ name = \"amount is negative\", check = \"amount >= 0\" }]\n";
+    let counts = |filter: &str| {
+        let source = format!("{ORDERS}filter = \"{filter}\"\n");
+        said(
+            &shop.run(&[&source, contract, RFM], "2026-10-31", &["--quiet"]),
+            0,
+        );
+        let sources = shop.table("sources");
+        adds_up(&sources);
+        let rules = shop.table("reject_rules");
+        let rules = rules
+            .texts("rule")
+            .into_iter()
+            .flatten()
+            .zip(rules.ints("rows").into_iter().flatten());
+        let mut all: Vec<(String, i64)> = rules.filter(|(_, rows)| *rows > 0).collect();
+        all.push(("used".to_owned(), sources.ints("used")[0].unwrap()));
+        all
+    };
+    let wanted = |counts: &[(&str, i64)]| -> Vec<(String, i64)> {
+        counts
+            .iter()
+            .map(|(rule, rows)| ((*rule).to_owned(), *rows))
+            .collect()
+    };
+    // Of the kind that is missing, only the sound row is left out for it.
+    let of_sales = [
+        ("amount is negative", 2),
+        ("amount is not a number", 2),
+        ("customer_id is missing", 2),
+        ("filter", 5),
+        ("filter is null", 1),
+        ("ordered_at is not a date", 2),
+        ("used", 2),
+    ];
+    assert_eq!(counts("kind = 'sale'"), wanted(&of_sales));
+    assert_eq!(
+        counts("kind = 'sale' and amount > 9"),
+        wanted(&[
+            ("amount is not a number", 2),
+            ("customer_id is missing", 2),
+            ("filter", 7),
+            ("filter is null", 1),
+            ("ordered_at is not a date", 2),
+            ("used", 2),
+        ])
+    );
+    // An amount that is no number is not taken for a missing one.
+    let of_amounts = [
+        ("amount is not a number", 3),
+        ("customer_id is missing", 3),
+        ("filter", 3),
+        ("ordered_at is not a date", 3),
+        ("used", 4),
+    ];
+    assert_eq!(counts("coalesce(amount, 0) > 0"), wanted(&of_amounts));
+}
+
 /// A source outside the base of which only a window is used: rows before the window are pruned, keys without a customer are
 /// counted.
 #[test]

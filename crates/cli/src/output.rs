@@ -25,10 +25,16 @@ pub(crate) struct Failure {
 pub(crate) fn diagnostics(error: &PipelineError) -> serde_json::Value {
     match error {
         PipelineError::Invalid(found) | PipelineError::ChangedLake(found) => found.to_json(),
-        PipelineError::Lake(problems) => problems
-            .iter()
-            .map(|problem| serde_json::json!({"message": problem.to_string()}))
-            .collect(),
+        PipelineError::Lake(problems, found) => {
+            let of_lake = problems.iter();
+            let of_lake =
+                of_lake.map(|problem| serde_json::json!({"message": problem.to_string()}));
+            let found = found.as_ref().map(|found| found.to_json());
+            let found = found.as_ref().and_then(serde_json::Value::as_array);
+            of_lake
+                .chain(found.into_iter().flatten().cloned())
+                .collect()
+        }
         other => serde_json::json!([{"message": said(other)}]),
     }
 }
@@ -117,10 +123,11 @@ impl From<PipelineError> for Failure {
             PipelineError::Invalid(found) | PipelineError::ChangedLake(found) => {
                 found.render(is_for_terminal())
             }
-            PipelineError::Lake(problems) => {
+            PipelineError::Lake(problems, found) => {
                 let lines = problems.iter().map(ToString::to_string);
                 let lines = lines.map(|line| format!("error: {}", shown::one_line(&line)));
-                lines.collect::<Vec<_>>().join("\n")
+                let found = found.iter().map(|found| found.render(is_for_terminal()));
+                lines.chain(found).collect::<Vec<_>>().join("\n")
             }
             other => format!("error: {}", shown::one_line(&said(other))),
         };
@@ -129,7 +136,9 @@ impl From<PipelineError> for Failure {
             code,
             rendered: matches!(
                 error,
-                PipelineError::Invalid(_) | PipelineError::ChangedLake(_)
+                PipelineError::Invalid(_)
+                    | PipelineError::ChangedLake(_)
+                    | PipelineError::Lake(_, Some(_))
             ),
             diagnostics: Some(diagnostics(&error)),
         }

@@ -171,7 +171,11 @@ pub(crate) fn key_type(rows: &SourceRows) -> Type {
 pub(crate) fn status(rows: &SourceRows) -> Option<Expr> {
     let broken = conversion_rules(rows).into_iter().map(|rule| rule.broken);
     let checks = rows.checks.iter().map(|check| lower(&check.bad_when, rows));
-    let conditions: Vec<Expr> = broken.chain(checks).collect();
+    let numbered = (1_u32..).zip(broken.chain(checks));
+    let mut conditions: Vec<(u32, Expr)> = numbered.collect();
+    // The numbers stay, the leading checks come first.
+    let checks_from = conditions.len() - rows.checks.len();
+    conditions[..checks_from + rows.leading].rotate_left(checks_from);
     let mut status = match conditions.len() {
         0..=MOST_NESTED => nested(conditions),
         _ => Some(first_true(conditions)),
@@ -188,28 +192,28 @@ pub(crate) fn status(rows: &SourceRows) -> Option<Expr> {
 /// Conditions up to which the first that holds is found by choices within choices, which are fast and grow with the square.
 const MOST_NESTED: usize = 64;
 
-/// 1 + the number of the first condition that holds, 0 where none does.
-fn nested(conditions: Vec<Expr>) -> Option<Expr> {
+/// The number of the first condition that holds, 0 where none does.
+fn nested(conditions: Vec<(u32, Expr)>) -> Option<Expr> {
     let mut status = None;
-    for (i, condition) in conditions.into_iter().enumerate().rev() {
-        let code = lit(i as u32 + 1);
+    for (number, condition) in conditions.into_iter().rev() {
         let otherwise = status.unwrap_or_else(|| lit(0u32));
-        status = Some(when(condition).then(code).otherwise(otherwise));
+        status = Some(when(condition).then(lit(number)).otherwise(otherwise));
     }
     status
 }
 
 /// The same of many conditions.
-fn first_true(conditions: Vec<Expr>) -> Expr {
-    many(conditions, DataType::UInt32, |conditions| {
+fn first_true(conditions: Vec<(u32, Expr)>) -> Expr {
+    let (numbers, conditions): (Vec<u32>, Vec<Expr>) = conditions.into_iter().unzip();
+    many(conditions, DataType::UInt32, move |conditions| {
         let rows = conditions
             .iter()
             .map(|holds| holds.len())
             .max()
             .unwrap_or(0);
         let mut status = vec![0_u32; rows];
-        for (place, holds) in conditions.iter().enumerate().rev() {
-            let (code, holds) = (place as u32 + 1, holds.bool()?);
+        for (code, holds) in numbers.iter().zip(conditions).rev() {
+            let (code, holds) = (*code, holds.bool()?);
             if !holds.any() {
                 continue;
             }

@@ -288,6 +288,16 @@ fn is_strict(expr: &Expr) -> bool {
     }
 }
 
+/// Whether a null that the expression reads leaves open what its value would mean: the value that it has is the same whatever stood in
+/// place of the null. No part of it takes null for something, as `coalesce`, `is null` and `case` do.
+pub fn leaves_nulls_open(expr: &Expr) -> bool {
+    let here = match &expr.node {
+        Node::Binary(BinaryOp::And | BinaryOp::Or, ..) | Node::In { .. } => true,
+        _ => is_strict(expr),
+    };
+    here && children(expr).into_iter().all(leaves_nulls_open)
+}
+
 /// The columns that an expression reads, each once.
 fn inputs(expr: &Expr, found: &mut Vec<Expr>) {
     if let Node::Column(name) = &expr.node {
@@ -343,6 +353,28 @@ mod tests {
             .iter()
             .map(|failure| failure.when.to_string())
             .collect()
+    }
+
+    #[test]
+    fn what_takes_null_for_something_does_not_leave_it_open() {
+        for text in [
+            "a > 0 and s not like 'C%' or x is null and false",
+            "coalesce(a, 0) > 0",
+            "s is not null",
+            "s is distinct from 'x'",
+            "case when a > 0 then b else 0 end > 1",
+            "nullif(a, b) > 0",
+            "greatest(a, b) > 0",
+        ] {
+            assert!(!leaves_nulls_open(&expr(text)), "{text}");
+        }
+        for text in [
+            "a > 0 and x > 0 and s not like 'C%'",
+            "a in (1, 2) or not (b between 3 and 4)",
+            "cast(s as bigint) * 2 < 5",
+        ] {
+            assert!(leaves_nulls_open(&expr(text)), "{text}");
+        }
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub mod zone;
 pub use analysis::{Cycle, children, columns, order, replace_column, uses_as_of};
 pub use catalogue::{FunctionDoc, functions};
 pub use error::{ErrorKind, ExprError};
-pub use failures::{Failure, failures, overflow, unexpected_null};
+pub use failures::{Failure, failures, leaves_nulls_open, overflow, unexpected_null};
 pub use parse::parse;
 pub use place::{condition_at, parse_at};
 pub use tree::{

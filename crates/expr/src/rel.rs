@@ -301,8 +301,8 @@ pub struct Cutoff {
 /// The rows of one source that are visible at `as_of` and are used.
 ///
 /// A row is visible if `time` is null or its local date is at most `as_of` (the same for `known_at` and `known_by`), and not before
-/// `not_before`, whether these are columns of the files, of the path, or derived. Visible rows pass the conversions of their
-/// values, the checks in order, then the search for repeated rows. What is left is used. Rows keep the order of files and of
+/// `not_before`, whether these are columns of the files, of the path, or derived. Visible rows pass the leading checks, the conversions of their
+/// values, the other checks in order, then the search for repeated rows. What is left is used. Rows keep the order of files and of
 /// rows in a file.
 ///
 /// ```text
@@ -336,8 +336,10 @@ pub struct SourceRows {
     pub in_range: BTreeSet<String>,
     /// Values of these that do not convert, and texts.
     pub unconverted: Unconverted,
-    /// Contract, then filter.
+    /// The filter where it excludes a row, contract, then the filter where it is null.
     pub checks: Vec<RowCheck>,
+    /// How many of the checks, the first ones, decide before values that do not convert.
+    pub leading: usize,
     /// Conversions within expressions that fail and read as null, in words, and for which rows that is so: rows that pass the checks
     /// are counted by them.
     pub read_as_null: Vec<(String, Expr)>,
@@ -368,6 +370,7 @@ impl SourceRows {
             in_range: self.in_range.clone(),
             unconverted: self.unconverted,
             checks: self.checks.clone(),
+            leading: self.leading,
             read_as_null: self.read_as_null.clone(),
             dedup: self.dedup.clone(),
             sample: self.sample,

@@ -8,10 +8,10 @@ mod derived;
 mod later;
 mod pass;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tessera_expr::rel::{Agg, Aggregate, SourceRows};
-use tessera_expr::{Expr, Schema, Type, condition_at};
+use tessera_expr::{Expr, Schema, Type, columns, condition_at};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, unknown_name};
 use tessera_spec::pipeline::{Base, Description, Direction, LifecycleLimits, Source, Span, Unit};
@@ -36,6 +36,16 @@ pub struct SourceInput {
     pub rows: SourceRows,
     /// Columns and derived columns.
     pub schema: Schema,
+    /// Something is wrong with the source: its columns of no type have a mistake.
+    pub is_wrong: bool,
+}
+
+impl SourceInput {
+    /// Whether an expression reads a column with a mistake, so that nothing is known of its type.
+    fn is_refused(&self, expr: &Expr) -> bool {
+        let mut read = columns(expr).into_iter();
+        self.is_wrong && read.any(|name| self.schema.get(name) == Some(Type::Null))
+    }
 }
 
 /// What is published of a feature.
@@ -102,8 +112,8 @@ pub struct Pass {
     pub in_base: bool,
     /// Counts and sums, which are 0 for a customer without rows.
     pub zero_when_absent: Vec<String>,
-    /// The aggregate that counts the used rows of a key, for sources outside the base.
-    pub rows: Option<String>,
+    /// The aggregate that counts the used rows of a key.
+    pub rows: String,
 }
 
 /// The mean gap between occasions over the whole base, Σ t_x_days / Σ repeat_occasions, which cadence-relative features need.
@@ -138,6 +148,8 @@ struct Planner<'a> {
     known: Schema,
     pending: Vec<Pending>,
     published: Vec<FeatureInfo>,
+    /// Names with a mistake.
+    refused: BTreeSet<String>,
     problems: Vec<Diagnostic>,
 }
 
@@ -150,11 +162,12 @@ pub fn purchase(source: &Source, schema: &Schema) -> Result<Option<Expr>, Vec<Di
     purchase.map(|text| condition_at(text, schema)).transpose()
 }
 
-/// Plans the features of `pipeline` over the sources in `inputs`, or says all that is wrong with them.
+/// Plans the features of `pipeline` over the sources in `inputs`, and says all that is wrong with them. A feature with a mistake, or of
+/// a source that is not there, is among the published ones without a type, so that what reads it is not reported as well.
 pub fn plan(
     pipeline: &Pipeline,
     inputs: &BTreeMap<String, SourceInput>,
-) -> Result<FeaturePlan, Vec<Diagnostic>> {
+) -> (FeaturePlan, Vec<Diagnostic>) {
     let mut planner = Planner {
         pipeline,
         inputs,
@@ -162,6 +175,7 @@ pub fn plan(
         known: Schema::default(),
         pending: Vec::new(),
         published: Vec::new(),
+        refused: BTreeSet::new(),
         problems: Vec::new(),
     };
     planner.catalogue();
@@ -169,9 +183,6 @@ pub fn plan(
     planner.declared();
     let (derived, late) = planner.resolve();
     planner.described();
-    if !planner.problems.is_empty() {
-        return Err(planner.problems);
-    }
     let base_gap = (!late.is_empty()).then_some(BaseGap {
         prior_gaps: match pipeline.features.lifecycle {
             LifecycleLimits::Cadence { prior_gaps } => prior_gaps,
@@ -183,14 +194,15 @@ pub fn plan(
         .iter()
         .filter_map(|source| planner.pass(source))
         .collect();
-    Ok(FeaturePlan {
+    let plan = FeaturePlan {
         passes,
         derived,
         base_gap,
         late,
         published: planner.published,
         kept: Vec::new(),
-    })
+    };
+    (plan, planner.problems)
 }
 
 impl Planner<'_> {
@@ -201,7 +213,24 @@ impl Planner<'_> {
 
     /// Makes the name of a feature with a mistake known without a type, so that what uses it is not reported as well.
     fn refused(&mut self, name: &str) {
+        self.name_refused(name);
+        let found = find(name);
+        self.published.push(FeatureInfo {
+            name: name.to_owned(),
+            ty: Type::Null,
+            unit: Unit::Number,
+            base: Base::Behavioural,
+            label: label_of(name),
+            direction: found.map_or(Direction::None, |found| found.direction),
+            definition: String::new(),
+            source: None,
+        });
+    }
+
+    /// The same of a name that is not published.
+    fn name_refused(&mut self, name: &str) {
         self.known.columns.push((name.to_owned(), Type::Null));
+        self.refused.insert(name.to_owned());
     }
 
     /// Publishes what the file declares at this place.
@@ -278,7 +307,7 @@ fn without_numbers(info: &FeatureInfo, place: &Span) -> Option<Diagnostic> {
 
 /// What is wrong with a direction of something that is no number.
 fn without_ends(info: &FeatureInfo, place: &Span, direction: Direction) -> Option<Diagnostic> {
-    let wrong = direction != Direction::None && !info.ty.is_number();
+    let wrong = direction != Direction::None && !info.ty.is_number() && info.ty != Type::Null;
     wrong.then(|| {
         let message = format!(
             "`{}` is {}, and only numbers are high or low",

@@ -38,7 +38,7 @@ impl<'a> Map<'a> {
         planned: Planned,
         problems: &mut Vec<Diagnostic>,
     ) -> Option<Self> {
-        let Planned { rows, schema } = planned;
+        let Planned { rows, schema, .. } = planned;
         let mut ty = |name: &At<String>, schema: &Schema| of_lookup(lookup, schema, name, problems);
         let types = [ty(&lookup.key, &schema)?, ty(to, &schema)?];
         Some(Self {

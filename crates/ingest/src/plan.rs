@@ -5,20 +5,20 @@ mod sample;
 mod uses;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use tessera_expr::rel::{
     Cutoff, Dedup, FAULT, OWN, RECORD_RULE, RowCheck, RowOutcome, Scan, SourceRows, Unconverted,
 };
 use tessera_expr::{BinaryOp, Expr, Literal, Schema, Type, condition_at, failures, parse_at};
 use tessera_spec::Pipeline;
-use tessera_spec::diagnostic::Diagnostic;
+use tessera_spec::diagnostic::{Diagnostic, suggest};
 use tessera_spec::pipeline::{
     At, Duplicates, FeatureBody, OnBadRow, OnBadValue, Source, SourceKind,
 };
 
 use crate::columns::{self, Resolved};
-use crate::filter;
+use crate::filter::Filter;
 use crate::identity::Map;
 use crate::inventory::Inventory;
 use crate::joins::{Joins, Lookups, keep_keys};
@@ -31,55 +31,74 @@ use uses::{Reading, Uses};
 /// The key that all rows of a lookup have.
 const LOOKUP_KEY: &str = "\u{1f}lookup";
 
-/// Adds columns that had an error, without a type, so that their names are not reported as unknown too.
+/// Adds columns that had an error, without a type, so that their names are not reported as unknown too. A column that is probably
+/// meant by a name that the files do not have is not what the contract says it is.
 fn name_refused(source: &Source, inventory: &Inventory, schema: &mut Schema) {
     let declared = source.contract.columns.iter();
     let declared = declared.map(|column| &column.name.value);
     let in_files = inventory.columns.iter().map(|column| &column.name);
+    let held: Vec<&str> = in_files.clone().map(String::as_str).collect();
+    let known: HashSet<&str> = held.iter().copied().collect();
+    let unknown = declared
+        .clone()
+        .filter(|name| !known.contains(name.as_str()));
+    let meant: HashSet<&str> = unknown.filter_map(|name| suggest(name, &held)).collect();
+    for (name, ty) in &mut schema.columns {
+        if meant.contains(name.as_str()) {
+            *ty = Type::Null;
+        }
+    }
+    let mut there: HashSet<String> = schema.columns.iter().map(|(n, _)| n.clone()).collect();
     for name in declared.chain(in_files) {
-        if schema.get(name).is_none() {
+        if there.insert(name.clone()) {
             schema.columns.push((name.clone(), Type::Null));
         }
     }
 }
 
-/// Plans the rows of every source that are visible at the cutoff, by its name; or says all that is wrong with them. Which key belongs
-/// to which customer is what is known `today`, the day of the run, at every cutoff.
+/// Plans the rows of these sources that are visible at the cutoff, by the name of the source, and says all that is wrong with them. Which
+/// key belongs to which customer is what is known `today`, the day of the run, at every cutoff.
 pub fn plan(
     pipeline: &Pipeline,
-    inventories: &[Inventory],
+    sources: &[(&Source, &Inventory)],
     cutoff: Cutoff,
     today: Cutoff,
-) -> Result<BTreeMap<String, Planned>, Vec<Diagnostic>> {
+) -> (BTreeMap<String, Planned>, Vec<Diagnostic>) {
     let mut planned: BTreeMap<String, Planned> = BTreeMap::new();
     let mut problems = Vec::new();
-    let all = || pipeline.sources.iter().zip(inventories);
     let is_lookup = |source: &Source| source.kind == SourceKind::Lookup;
-    for (source, inventory) in all().filter(|(source, _)| is_lookup(source)) {
-        match plan_source(pipeline, (source, inventory), cutoff, &Lookups::new()) {
-            Ok(rows) => drop(planned.insert(source.name.value.clone(), rows)),
-            Err(found) => problems.extend(found),
-        }
+    let (with_keys, of_lookups): (Vec<_>, Vec<_>) = sources
+        .iter()
+        .copied()
+        .partition(|(source, _)| !is_lookup(source));
+    for from in &of_lookups {
+        let (rows, found) = plan_source(pipeline, *from, cutoff, &Lookups::new());
+        planned.insert(from.0.name.value.clone(), rows);
+        problems.extend(found);
     }
-    let names = all().filter(|(source, _)| is_lookup(source));
-    let names = names.map(|(source, _)| source.name.value.as_str());
-    let found: Vec<_> = names
-        .map(|name| (name, pipeline.source(name), planned.get(name).cloned()))
+    let found: Vec<_> = of_lookups
+        .iter()
+        .map(|(source, _)| (*source, planned.get(&source.name.value).cloned()))
         .collect();
     let lookups: Lookups<'_> = found
         .iter()
-        .filter_map(|(name, source, rows)| Some((*name, ((*source)?, rows.as_ref()))))
+        .map(|(source, rows)| {
+            let sound = rows.as_ref().filter(|rows| !rows.is_wrong);
+            (source.name.value.as_str(), (*source, sound))
+        })
         .collect();
-    for (source, inventory) in all().filter(|(source, _)| !is_lookup(source)) {
-        match plan_source(pipeline, (source, inventory), cutoff, &lookups) {
-            Ok(rows) => drop(planned.insert(source.name.value.clone(), rows)),
-            Err(found) => problems.extend(found),
+    for from in &with_keys {
+        let (rows, found) = plan_source(pipeline, *from, cutoff, &lookups);
+        // Other files than the contract's say nothing of the columns that the source should have.
+        if !found.iter().any(|problem| problem.code == "TS-D007") {
+            planned.insert(from.0.name.value.clone(), rows);
         }
+        problems.extend(found);
     }
-    if let Some(map) = map(pipeline, inventories, today, &mut problems) {
-        let with_keys = all().filter(|(source, _)| !is_lookup(source));
-        for (source, _) in with_keys {
+    if let Some(map) = map(pipeline, &of_lookups, today, &mut problems) {
+        for (source, _) in &with_keys {
             let planned = planned.get_mut(&source.name.value);
+            let planned = planned.filter(|planned| !planned.is_wrong);
             if let Some(Err(problem)) = planned.map(|p| map.resolve(source, &mut p.rows)) {
                 // The same mistake of the map in every source.
                 problems.push(problem);
@@ -87,32 +106,32 @@ pub fn plan(
             }
         }
     }
-    let keys_of = all().filter_map(|(source, _)| Some((source, source.only_keys_of.as_ref()?)));
+    let all = || with_keys.iter().chain(&of_lookups);
+    let keys_of = all().filter_map(|(source, _)| Some((*source, source.only_keys_of.as_ref()?)));
     for (source, of) in keys_of {
         let other = planned.get(&of.value).cloned();
         if let (Some(other), Some(rows)) = (other, planned.get_mut(&source.name.value)) {
             keep_keys(&mut rows.rows, other.rows);
         }
     }
-    if problems.is_empty() {
-        Ok(planned)
-    } else {
-        Err(problems)
-    }
+    (planned, problems)
 }
 
 /// The map of keys; none where the pipeline has none, or its lookup has mistakes, which are reported as such.
 fn map<'a>(
     pipeline: &'a Pipeline,
-    inventories: &[Inventory],
+    lookups: &[(&'a Source, &Inventory)],
     today: Cutoff,
     problems: &mut Vec<Diagnostic>,
 ) -> Option<Map<'a>> {
     let identity = pipeline.customer.identity.as_ref()?;
-    let mut all = pipeline.sources.iter().zip(inventories);
-    let from = all.find(|(source, _)| source.name.value == identity.from.value)?;
-    let planned = plan_source(pipeline, from, today, &Lookups::new()).ok()?;
-    Map::new(from.0, &identity.to, planned, problems)
+    let mut all = lookups.iter();
+    let from = *all.find(|(source, _)| source.name.value == identity.from.value)?;
+    let (planned, wrong) = plan_source(pipeline, from, today, &Lookups::new());
+    match wrong.is_empty() {
+        true => Map::new(from.0, &identity.to, planned, problems),
+        false => None,
+    }
 }
 
 /// Plans the rows of one source, which may join rows of these lookups.
@@ -121,7 +140,7 @@ fn plan_source(
     (source, inventory): (&Source, &Inventory),
     cutoff: Cutoff,
     lookups: &Lookups<'_>,
-) -> Result<Planned, Vec<Diagnostic>> {
+) -> (Planned, Vec<Diagnostic>) {
     let Resolved {
         columns,
         groups,
@@ -145,16 +164,13 @@ fn plan_source(
     let uses = Uses::new(pipeline, source, &columns, &exprs);
     uses.check_zone(source, (&columns, &groups), &exprs, &mut problems);
     let to = customer_of(pipeline, source);
+    let filter = rules.filter.clone();
     let checks = checks((source, to), &schema, rules).into_iter();
     let checks = checks.map(|check| (None, check));
     let all = failed.into_iter().chain(checks);
-    let (mut checks, read_as_null) = by_contract(source, all);
-    if inventory.format.is_text() {
-        checks.insert(0, whole_record());
-    }
-    if !problems.is_empty() {
-        return Err(problems);
-    }
+    let (checks, read_as_null) = by_contract(source, all);
+    let filter = filter.map(|filter| Filter::new(filter, &derive));
+    let (mut checks, leading) = in_order(inventory, checks, filter);
     let scan = Scan {
         columns,
         groups,
@@ -181,13 +197,19 @@ fn plan_source(
         in_range: uses.names,
         unconverted: unconverted(source.contract.conversions),
         checks,
+        leading,
         read_as_null,
         amount: amount(source, &schema),
         dedup: dedup(&source.contract.duplicates),
         sample,
         only: None,
     };
-    Ok(Planned { rows, schema })
+    let planned = Planned {
+        rows,
+        schema,
+        is_wrong: !problems.is_empty(),
+    };
+    (planned, problems)
 }
 
 /// Key, times and identifying columns must exist and have fitting types.
@@ -293,8 +315,17 @@ fn derived(
             let failed = failed(&place, &expr, Some(&made)).into_iter();
             checks.extend(failed.map(|check| (Some(made.clone()), check)));
         }
+        // Of a column with a mistake the type is not known, and so not that of what is made of it.
+        let reads_mistake = !problems.is_empty()
+            && tessera_expr::columns(&expr)
+                .into_iter()
+                .any(|read| schema.get(read) == Some(Type::Null));
+        let ty = match reads_mistake {
+            true => Type::Null,
+            false => expr.ty,
+        };
         schema.columns.retain(|(known, _)| *known != name.value);
-        schema.columns.push((name.value.clone(), expr.ty));
+        schema.columns.push((name.value.clone(), ty));
         derive.push((name.value.clone(), expr));
     }
     (derive, checks)
@@ -424,6 +455,23 @@ fn by_contract(
     (planned, read_as_null)
 }
 
+/// The checks with those of the filter and of records, and how many of the first decide before values that do not convert.
+fn in_order(
+    inventory: &Inventory,
+    checks: Vec<RowCheck>,
+    filter: Option<Filter>,
+) -> (Vec<RowCheck>, usize) {
+    let (mut checks, leading) = match filter {
+        Some(filter) => filter.among(checks),
+        None => (checks, 0),
+    };
+    if !inventory.format.is_text() {
+        return (checks, leading);
+    }
+    checks.insert(0, whole_record());
+    (checks, leading + 1)
+}
+
 /// Rejects records of text files that could not be split into fields.
 fn whole_record() -> RowCheck {
     RowCheck {
@@ -434,14 +482,15 @@ fn whole_record() -> RowCheck {
     }
 }
 
-/// Conversions within rules and filter, then the contract's checks, then the filter. `to` is the column with the customer of a map
-/// of keys.
+/// Conversions within the filter, then the contract's checks. `to` is the column with the customer of a map of keys.
 fn checks(
     (source, to): (&Source, Option<&At<String>>),
     schema: &Schema,
     rules: Rules,
 ) -> Vec<RowCheck> {
-    let mut checks = Vec::new();
+    let of_filter = rules.filter.iter();
+    let of_filter = of_filter.flat_map(|filter| failed("filter", filter, None));
+    let mut checks: Vec<RowCheck> = of_filter.collect();
     for key in source.keys().chain(to) {
         let Some(ty) = schema.get(&key.value) else {
             continue;
@@ -476,10 +525,8 @@ fn checks(
     for (name, check, _) in &rules.contract {
         checks.extend(failed(&format!("rule `{name}`"), check, None));
     }
-    for (of, expr) in [("filter", &rules.filter), ("purchase", &rules.purchase)] {
-        let conversions = expr.iter().flat_map(|expr| failed(of, expr, None));
-        checks.extend(conversions);
-    }
+    let purchase = rules.purchase.iter();
+    checks.extend(purchase.flat_map(|expr| failed("purchase", expr, None)));
     for (rule, check, outcome) in rules.contract {
         let bad_when = check.negated();
         checks.push(RowCheck {
@@ -489,7 +536,6 @@ fn checks(
             conversion: false,
         });
     }
-    checks.extend(rules.filter.into_iter().flat_map(filter::checks));
     checks
 }
 

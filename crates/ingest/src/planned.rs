@@ -10,4 +10,6 @@ pub struct Planned {
     pub rows: SourceRows,
     /// Columns and derived columns.
     pub schema: Schema,
+    /// Something is wrong with the source: columns with a mistake have no type, and its rows cannot be read.
+    pub is_wrong: bool,
 }

@@ -21,9 +21,9 @@ pub enum PipelineError {
     /// The lake does not fit a pipeline file any more that made a version before.
     #[error("the files of the lake do not fit the pipeline file any more")]
     ChangedLake(Box<Diagnostics>),
-    /// Files of sources cannot be used: one problem a source.
+    /// Files of sources cannot be used: one problem a source; and the mistakes of the pipeline file, where it has some besides.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\nerror: "))]
-    Lake(Vec<IngestError>),
+    Lake(Vec<IngestError>, Option<Box<Diagnostics>>),
     /// A plan failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -289,7 +289,7 @@ impl PipelineError {
         match self {
             Self::WithRows { error, .. } => error.changed(),
             Self::Engine(EngineError::ChangedFile { name, .. }) => vec![name],
-            Self::Lake(problems) => {
+            Self::Lake(problems, None) => {
                 let changed = problems.iter().map(|problem| match problem {
                     IngestError::Changed { source_name, .. } => Some(source_name.as_str()),
                     _ => None,
@@ -311,7 +311,7 @@ impl PipelineError {
             | Self::MergedCustomer { .. }
             | Self::OtherPlan { .. }
             | Self::NoScheme { .. } => 2,
-            Self::Lake(problems) => lake_code(problems),
+            Self::Lake(problems, _) => lake_code(problems),
             Self::ChangedLake(_)
             | Self::Contract { .. }
             | Self::TooManyRejected { .. }
@@ -370,7 +370,7 @@ fn lake_code(problems: &[IngestError]) -> u8 {
 
 impl From<IngestError> for PipelineError {
     fn from(error: IngestError) -> Self {
-        Self::Lake(vec![error])
+        Self::Lake(vec![error], None)
     }
 }
 

@@ -11,11 +11,11 @@ use chrono::NaiveDate;
 use tessera_expr::rel::Cutoff;
 use tessera_expr::{Expr, Schema, condition_at};
 use tessera_features::{FeatureInfo, FeaturePlan, SourceInput};
-use tessera_ingest::{Inventory, Planned};
+use tessera_ingest::{IngestError, Inventory, Planned};
 use tessera_snapshot::Store;
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics};
-use tessera_spec::pipeline::Scheme;
+use tessera_spec::pipeline::{Scheme, Source};
 
 use crate::artifacts::{self, Artifacts};
 use crate::base;
@@ -111,9 +111,17 @@ impl Prepared {
             as_of: self.as_of,
             known_by: self.known_as_of,
         };
-        let planned = source_inputs(&self.pipeline, &self.inventories, (cutoff, today));
-        let planned = planned.and_then(|inputs| {
-            let mut features = tessera_features::plan(&self.pipeline, &inputs)?;
+        let sources: Vec<_> = self
+            .pipeline
+            .sources
+            .iter()
+            .zip(&self.inventories)
+            .collect();
+        let (inputs, wrong) = source_inputs(&self.pipeline, &sources, (cutoff, today));
+        let (mut features, of_features) = tessera_features::plan(&self.pipeline, &inputs);
+        let wrong: Vec<Diagnostic> = wrong.into_iter().chain(of_features).collect();
+        let planned = if wrong.is_empty() { Ok(()) } else { Err(wrong) };
+        let planned = planned.and_then(|()| {
             // The condition of `active` may be unknown at earlier days.
             let active = !self.untimed.contains_key(base::CONDITION);
             populations(&self.pipeline, &inputs, as_of, active, &mut features)?;
@@ -150,8 +158,8 @@ fn folder_of_records(reading: &Reading) -> Result<Option<tempfile::TempDir>, Pip
 }
 
 /// Warns of irregularities in the files of each source.
-fn warn_of_files(pipeline: &Pipeline, inventories: &[Inventory], found: &mut Diagnostics) {
-    for (source, inventory) in pipeline.sources.iter().zip(inventories) {
+fn warn_of_files(pipeline: &Pipeline, sources: &[(&Source, &Inventory)], found: &mut Diagnostics) {
+    for &(source, inventory) in sources {
         found.extend(inventory.warnings(source));
         found.extend(tessera_ingest::text_findings(
             source,
@@ -176,15 +184,22 @@ pub fn prepare(
     let known_as_of = reading.known_as_of.unwrap_or(as_of);
     let kept = folder_of_records(reading)?;
     let stage = kept.as_ref().map(tempfile::TempDir::path);
-    let inventories = inventories(&pipeline, reading, stage)?;
-    warn_of_files(&pipeline, &inventories, &mut found);
     let cutoff = Cutoff {
         as_of,
         known_by: known_as_of,
     };
-    let (inputs, mut features) = plan_features(&pipeline, &inventories, cutoff, &mut found)?;
+    let Read {
+        inventories,
+        lake,
+        inputs,
+        mut features,
+    } = read(&pipeline, (reading, stage), cutoff, &mut found);
     let of_features = features.aggregate_names();
-    let artifacts = Artifacts::decide(&pipeline, &features.published, as_of, &mut found)?;
+    // What a version before learned matters to a pipeline that can run.
+    let artifacts = match lake.is_empty() && !found.has_errors() {
+        true => Artifacts::decide(&pipeline, &features.published, as_of, &mut found)?,
+        false => Artifacts::default(),
+    };
     hidden_aggregates(&pipeline, &inputs, (as_of, &artifacts), &mut features);
     let cohorts = cohorts::plan::plan(&pipeline, &inputs, &mut features);
     if let Err(problems) = populations(&pipeline, &inputs, as_of, true, &mut features) {
@@ -215,9 +230,7 @@ pub fn prepare(
     expect::check_columns(&pipeline, &published, &labels, &mut found);
     let pins = Pins::read(&pipeline, as_of, &mut found);
     action_columns(&pipeline, &published, &mut found);
-    if found.has_errors() {
-        return Err(PipelineError::Invalid(Box::new(found)));
-    }
+    wrong(lake, &found)?;
     Store::check(Path::new(&pipeline.store), &reading.store)?;
     let mut prepared = Prepared {
         started,
@@ -259,29 +272,48 @@ fn plan_aged(
     prepared.aged = Some(prepared.features.add_aged(sources, since, wanted));
 }
 
-/// Plans the sources and the features over them. What is wrong with either ends the preparation, with everything found until then:
-/// features over a source with mistakes would only repeat them.
-fn plan_features(
+/// The lake, and the features over it.
+struct Read {
+    inventories: Vec<Inventory>,
+    lake: Vec<IngestError>,
+    inputs: BTreeMap<String, SourceInput>,
+    features: FeaturePlan,
+}
+
+/// Lists the lake, plans the sources and the features over them, and adds what is wrong with either. What depends on something with a
+/// mistake is known without a type, so that it is not reported as well.
+fn read(
     pipeline: &Pipeline,
-    inventories: &[Inventory],
+    (reading, stage): (&Reading, Option<&Path>),
     cutoff: Cutoff,
     found: &mut Diagnostics,
-) -> Result<(BTreeMap<String, SourceInput>, FeaturePlan), PipelineError> {
-    let planned = source_inputs(pipeline, inventories, (cutoff, cutoff)).and_then(|inputs| {
-        let features = tessera_features::plan(pipeline, &inputs)?;
-        Ok((inputs, features))
-    });
-    match planned {
-        Ok(planned) if !found.end_the_check() => Ok(planned),
-        planned => {
-            found.extend(planned.err().unwrap_or_default());
-            // What needs no feature.
-            customer_key(pipeline, found);
-            labels::segment_names(pipeline, found);
-            Pins::read(pipeline, cutoff.as_of, found);
-            Err(PipelineError::Invalid(Box::new(std::mem::take(found))))
-        }
+) -> Read {
+    let (inventories, lake) = inventories(pipeline, reading, stage);
+    let listed = pipeline.sources.iter().zip(&inventories);
+    let sources: Vec<(&Source, &Inventory)> = listed
+        .filter_map(|(source, inventory)| Some((source, inventory.as_ref()?)))
+        .collect();
+    warn_of_files(pipeline, &sources, found);
+    let (inputs, problems) = source_inputs(pipeline, &sources, (cutoff, cutoff));
+    found.extend(problems);
+    let (features, problems) = tessera_features::plan(pipeline, &inputs);
+    found.extend(problems);
+    Read {
+        inventories: inventories.into_iter().flatten().collect(),
+        lake,
+        inputs,
+        features,
     }
+}
+
+/// The mistakes in the lake and in the pipeline file as one error; none where there are only warnings.
+fn wrong(lake: Vec<IngestError>, found: &Diagnostics) -> Result<(), PipelineError> {
+    let found = found.has_errors().then(|| Box::new(found.clone()));
+    Err(match found {
+        Some(found) if lake.is_empty() => PipelineError::Invalid(found),
+        None if lake.is_empty() => return Ok(()),
+        found => PipelineError::Lake(lake, found),
+    })
 }
 
 /// Day of the previous version. A store that cannot be read is reported when the run publishes.
@@ -315,39 +347,42 @@ fn hidden_aggregates(
     }
 }
 
-/// Lists the files of every source; all problems of all sources are one error.
+/// Lists the files of every source, none of those that have none, and what is wrong with these.
 fn inventories(
     pipeline: &Pipeline,
     reading: &Reading,
     stage: Option<&Path>,
-) -> Result<Vec<Inventory>, PipelineError> {
-    let mut inventories = Vec::new();
+) -> (Vec<Option<Inventory>>, Vec<IngestError>) {
     let mut problems = Vec::new();
-    for source in &pipeline.sources {
-        match tessera_ingest::take(source, reading.hash_inputs, stage) {
-            Ok(inventory) => inventories.push(inventory),
-            Err(problem) => problems.push(problem),
-        }
-    }
-    if problems.is_empty() {
-        Ok(inventories)
-    } else {
-        Err(PipelineError::Lake(problems))
-    }
+    let sources = pipeline.sources.iter();
+    let taken = sources.map(|source| {
+        let taken = tessera_ingest::take(source, reading.hash_inputs, stage);
+        taken.map_err(|problem| problems.push(problem)).ok()
+    });
+    (taken.collect(), problems)
 }
 
-/// The sources as of a date, with the map of keys of the day of the run; or all mistakes in them.
+/// The sources as of a date, with the map of keys of the day of the run, and all mistakes in them.
 fn source_inputs(
     pipeline: &Pipeline,
-    inventories: &[Inventory],
+    sources: &[(&Source, &Inventory)],
     (cutoff, today): (Cutoff, Cutoff),
-) -> Result<BTreeMap<String, SourceInput>, Vec<Diagnostic>> {
-    let planned = tessera_ingest::plan(pipeline, inventories, cutoff, today)?.into_iter();
+) -> (BTreeMap<String, SourceInput>, Vec<Diagnostic>) {
+    let (planned, problems) = tessera_ingest::plan(pipeline, sources, cutoff, today);
     let input = |(name, planned): (String, Planned)| {
-        let Planned { rows, schema } = planned;
-        (name, SourceInput { rows, schema })
+        let Planned {
+            rows,
+            schema,
+            is_wrong,
+        } = planned;
+        let input = SourceInput {
+            rows,
+            schema,
+            is_wrong,
+        };
+        (name, input)
     };
-    Ok(planned.map(input).collect())
+    (planned.into_iter().map(input).collect(), problems)
 }
 
 /// Adds the conditions for which customers each score is computed and, if `active`, which customers are in the base; the same at the

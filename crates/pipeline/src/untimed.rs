@@ -155,8 +155,13 @@ fn unchanging(pipeline: &Pipeline, features: &FeaturePlan, found: &mut Diagnosti
             .map(|(name, _)| *name)
             .filter(published)
             .collect();
+        // What has a mistake itself is not known to be one.
+        let is_refused = |name: &str| {
+            let mut all = features.published.iter();
+            all.any(|info| info.name == name && info.ty == Type::Null)
+        };
         for stays in &source.unchanging {
-            if !names.contains(&stays.value.as_str()) {
+            if !names.contains(&stays.value.as_str()) && !is_refused(&stays.value) {
                 let name = &source.name.value;
                 let what = format!("feature of `{name}` of which only today's value is known");
                 let span = stays.span.clone();

@@ -3,9 +3,10 @@
 use tessera_expr::aggregates::{FIRST, LAST};
 use tessera_expr::rel::Agg;
 use tessera_expr::{BinaryOp, Expr, Schema, Type};
+use tessera_spec::diagnostic::suggest;
 use tessera_spec::pipeline::{At, Attribute, Direction, Several, Source, SourceKind};
 
-use super::{FeatureInfo, Planner, default_unit, label_of};
+use super::{FeatureInfo, Planner, SourceInput, default_unit, label_of};
 
 impl Planner<'_> {
     /// Columns of attribute sources: the latest row that holds at `as_of`. By source and column, so that the order of the file
@@ -19,15 +20,24 @@ impl Planner<'_> {
             .collect();
         sources.sort_by(|a, b| a.name.value.cmp(&b.name.value));
         for source in sources {
-            let Some(input) = self.inputs.get(&source.name.value) else {
-                continue;
-            };
-            let holds = holds_at_as_of(source, &input.schema);
+            let input = self.inputs.get(&source.name.value);
+            let holds = input.and_then(|input| holds_at_as_of(source, &input.schema));
             let mut attributes: Vec<&Attribute> = source.attributes.iter().collect();
             attributes.sort_by(|a, b| a.column.value.cmp(&b.column.value));
             for attribute in attributes {
                 let name = &attribute.column.value;
-                let Some(ty) = input.schema.get(name) else {
+                let sound = |input: &&SourceInput| {
+                    !input.is_wrong || input.schema.get(name) != Some(Type::Null)
+                };
+                let ty = input.filter(sound).and_then(|input| input.schema.get(name));
+                let Some(ty) = ty else {
+                    self.refused(name);
+                    // Others may name the column that is probably meant.
+                    let columns = input.map_or(&[][..], |input| input.schema.columns.as_slice());
+                    let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+                    if let Some(meant) = suggest(name, &names).filter(|meant| *meant != name.as_str()) {
+                        self.refused(meant);
+                    }
                     continue;
                 };
                 let of = Expr::column(name, ty);

@@ -64,22 +64,25 @@ impl Planner<'_> {
             return;
         }
         let place = self.pipeline.features.catalogue[0].span.clone();
-        let Some(orders) = self.orders(&place) else {
-            CATALOGUE
-                .iter()
-                .for_each(|feature| self.refused(feature.name));
-            return;
-        };
-        let Some(input) = self.inputs.get(&orders.name.value) else {
-            return;
-        };
-        let purchase = match super::purchase(&orders, &input.schema) {
-            Ok(purchase) => purchase,
-            Err(problems) => {
-                self.problems.extend(problems);
-                CATALOGUE
-                    .iter()
-                    .for_each(|feature| self.refused(feature.name));
+        let (orders, inputs) = (self.orders(&place), self.inputs);
+        let input = orders
+            .as_ref()
+            .and_then(|orders| inputs.get(&orders.name.value));
+        let purchase = input
+            .zip(orders.as_ref())
+            .map(|(input, orders)| super::purchase(orders, &input.schema));
+        let (orders, purchase) = match (orders, purchase) {
+            (Some(orders), Some(Ok(purchase))) => (orders, purchase),
+            (_, purchase) => {
+                let problems = purchase.and_then(Result::err);
+                self.problems.extend(problems.into_iter().flatten());
+                // Those that are asked for are columns, the others only names.
+                for feature in CATALOGUE {
+                    match wanted.iter().any(|(name, _)| *name == feature.name) {
+                        true => self.refused(feature.name),
+                        false => self.name_refused(feature.name),
+                    }
+                }
                 return;
             }
         };
@@ -238,6 +241,11 @@ impl Planner<'_> {
                     .as_ref()
                     .map_or("amount", |amount| amount.value.as_str());
                 let ty = input.schema.get(name);
+                // That is reported where the source is planned.
+                let is_stated = orders.amount.is_some();
+                if input.is_wrong && (ty == Some(Type::Null) || (ty.is_none() && is_stated)) {
+                    return None;
+                }
                 let Some(ty) = ty.filter(|ty| ty.is_number()) else {
                     let found = ty.map_or_else(
                         || format!("source `{}` has no column `{name}`", orders.name.value),

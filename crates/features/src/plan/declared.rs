@@ -5,7 +5,7 @@ use tessera_expr::aggregates;
 use tessera_expr::rel::{Agg, Window};
 use tessera_expr::{Expr, Type, condition_at, parse_at};
 use tessera_spec::diagnostic::Diagnostic;
-use tessera_spec::pipeline::{Arguments, At, Direction, FeatureBody, FeatureDecl, Span, Unit};
+use tessera_spec::pipeline::{Arguments, Direction, FeatureBody, FeatureDecl, Span, Unit};
 
 use super::derived::Pending;
 use super::{FeatureInfo, Planner, default_unit, label_of};
@@ -59,16 +59,23 @@ impl Planner<'_> {
         let (Some(input), Some(kind)) =
             (self.inputs.get(&from.value), aggregates::find(&agg.value))
         else {
+            self.refused(&feature.name.value);
             return;
         };
-        let [of_text, filter_text] = [of, filter].map(|text| text.as_ref().map(written));
+        let [of_text, filter_text] =
+            [of, filter].map(|text| text.as_ref().map(|text| text.value.as_str()));
         let of = of.as_ref().map(|of| parse_at(of, &input.schema));
         let filter = filter
             .as_ref()
             .map(|filter| condition_at(filter, &input.schema));
-        let func = of
-            .transpose()
-            .and_then(|of| aggregate(kind, of, (&agg.span, &from.span)));
+        let of = of.transpose();
+        let is_refused = of
+            .as_ref()
+            .is_ok_and(|of| of.as_ref().is_some_and(|of| input.is_refused(of)));
+        let func = match of {
+            Ok(_) if is_refused => Err(Vec::new()),
+            of => of.and_then(|of| aggregate(kind, of, (&agg.span, &from.span))),
+        };
         let (func, filter) = match (func, filter.transpose()) {
             (Ok(func), Ok(filter)) => (func.with(arguments.clone()), filter),
             (func, filter) => {
@@ -83,8 +90,8 @@ impl Planner<'_> {
         let unit = feature.unit.unwrap_or(aggregate_unit(kind, ty));
         let rows = Rows {
             source: &from.value,
-            of: of_text.as_deref(),
-            filter: filter_text.as_deref(),
+            of: of_text,
+            filter: filter_text,
         };
         let definition = words((kind, arguments), &rows, days, *offset_days);
         let name = &feature.name.value;
@@ -162,11 +169,6 @@ struct Rows<'a> {
     source: &'a str,
     of: Option<&'a str>,
     filter: Option<&'a str>,
-}
-
-/// An expression of the file on one line.
-fn written(text: &At<String>) -> String {
-    text.value.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn words(

@@ -34,9 +34,10 @@ impl Planner<'_> {
         let mut waiting = std::mem::take(&mut self.pending);
         loop {
             let names: Vec<String> = waiting.iter().map(|p| p.name.clone()).collect();
-            let mut rest = Vec::new();
+            let (mut rest, mut wrong) = (Vec::new(), Vec::new());
             for mut pending in waiting {
                 match tessera_expr::parse(&pending.text.value, &self.known) {
+                    Ok(expr) if self.reads_refused(&expr) => self.refused(&pending.name),
                     Ok(expr) => {
                         let published = expr.ty.published();
                         let expr = expr.cast(published);
@@ -55,18 +56,22 @@ impl Planner<'_> {
                     Err(errors) if errors.iter().all(|e| waits_for(e, &names)) => {
                         rest.push(pending)
                     }
-                    Err(_) => {
-                        // The names that will be known later are not what is wrong.
-                        self.report(&pending, &names);
-                    }
+                    Err(_) => wrong.push(pending),
                 }
             }
+            // The names that will be known later are not what is wrong.
+            self.report(&wrong, &names);
             if rest.len() == names.len() || rest.is_empty() {
                 self.report_circle(&rest);
                 return (derived, late);
             }
             waiting = rest;
         }
+    }
+
+    fn reads_refused(&self, expr: &Expr) -> bool {
+        let mut read = tessera_expr::columns(expr).into_iter();
+        read.any(|name| self.refused.contains(name))
     }
 
     fn publish_derived(&mut self, pending: &Pending, expr: &Expr) {
@@ -88,22 +93,27 @@ impl Planner<'_> {
         }
     }
 
-    fn report(&mut self, pending: &Pending, waiting: &[String]) {
+    fn report(&mut self, wrong: &[Pending], waiting: &[String]) {
+        if wrong.is_empty() {
+            return;
+        }
         let mut schema = self.known.clone();
         schema.columns.retain(|(name, _)| !name.starts_with("__"));
         schema
             .columns
             .extend(waiting.iter().map(|name| (name.clone(), Type::Null)));
-        if let Err(problems) = tessera_expr::parse_at(&pending.text, &schema) {
-            self.problems.extend(problems);
-        } else if let Err(problems) = tessera_expr::parse_at(&pending.text, &self.known) {
-            self.problems.extend(problems);
+        for pending in wrong {
+            let found = tessera_expr::parse_at(&pending.text, &schema);
+            let found = found.and_then(|_| tessera_expr::parse_at(&pending.text, &self.known));
+            self.problems.extend(found.err().into_iter().flatten());
+        }
+        for pending in wrong {
+            self.refused(&pending.name);
         }
     }
 
     fn report_circle(&mut self, rest: &[Pending]) {
-        // Expressions that only wait for a broken one are not reported again.
-        if let (Some(first), true) = (rest.first(), self.problems.is_empty()) {
+        if let Some(first) = rest.first() {
             let names: Vec<&str> = rest.iter().map(|p| p.name.as_str()).collect();
             self.problems.push(
                 Diagnostic::error(
@@ -117,6 +127,9 @@ impl Planner<'_> {
                 ))
                 .with_help("write one of them without using the others"),
             );
+        }
+        for pending in rest {
+            self.refused(&pending.name);
         }
     }
 }

@@ -169,16 +169,17 @@ fn predicates(
     found: &mut Diagnostics,
 ) -> Option<Vec<Expr>> {
     let rules: &RulesScheme = scheme.kind.of()?;
-    let mut exprs = Vec::new();
+    let (mut exprs, mut problems) = (Vec::new(), Vec::new());
     for rule in &rules.rules {
         match condition_at(&rule.when, known) {
             Ok(expr) => {
                 labels.check(&rule.when, &expr, found);
                 exprs.push(expr);
             }
-            Err(problems) => found.extend(problems),
+            Err(wrong) => problems.extend(wrong),
         }
     }
+    found.extend(problems);
     Some(exprs)
 }
 
@@ -205,6 +206,10 @@ fn check_input(
         Wanted::Label => matches!(info.ty, Type::String | Type::Bool | Type::Int),
         Wanted::Any => true,
     };
+    if info.ty == Type::Null {
+        // It has a mistake itself.
+        return;
+    }
     if !fits {
         let (what, help) = match wanted {
             Wanted::Number | Wanted::Any | Wanted::Role(_) => {
@@ -318,7 +323,10 @@ pub(crate) fn customer_key(pipeline: &Pipeline, found: &mut Diagnostics) {
 
 /// Finds rules of contracts that are called like something else that takes rows out.
 pub(super) fn rules(pipeline: &Pipeline, features: &FeaturePlan, found: &mut Diagnostics) {
-    for (source, pass) in pipeline.sources.iter().zip(&features.passes) {
+    for pass in &features.passes {
+        let Some(source) = pipeline.source(&pass.source) else {
+            continue;
+        };
         let names = tessera_engine::rule_names(&pass.aggregate.rows);
         for rule in &source.contract.rules {
             let name = &rule.name;

@@ -185,6 +185,7 @@ fn plan(scan: &Scan, &(as_of, only, not_before, least, dedup, known): &Date) -> 
         in_range: BTreeSet::from(["at".to_owned(), "known".to_owned()]),
         unconverted: Unconverted::TakesOut(RowOutcome::Quarantine),
         checks: least.map(at_least).into_iter().collect(),
+        leading: 0,
         read_as_null: Vec::new(),
         dedup: dedup.then(|| Dedup {
             columns: vec!["id".to_owned(), "at".to_owned()],
@@ -214,6 +215,7 @@ fn keep_keys(rows: &mut SourceRows, amount: i16) {
         on: vec![(id(), id())],
         lookup: Arc::new(SourceRows {
             checks: vec![at_least(amount)],
+            leading: 0,
             dedup: None,
             only: None,
             amount: None,
