@@ -2,12 +2,13 @@
 //!
 //! A terminal, or a service manager that ends a whole process group, signals both processes; `kill` with the number of the parent
 //! signals only that one, and it forwards the signal. Either way it is one request to end. `tessera backfill` is a third process
-//! before these two, so that each of them counts requests, and forwards each once.
+//! before these two, so that each of them counts requests, and forwards each once. Who signals a process and then its whole group, as
+//! `timeout` does, signals the process twice at once: that is one request, too.
 
 use std::ffi::c_int;
 use std::io::{self, PipeReader, Read};
 use std::os::fd::IntoRawFd;
-use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, AtomicUsize, Ordering};
 
 use libc::{c_void, siginfo_t};
 
@@ -31,32 +32,55 @@ static COUNTED: Counted = Counted::new();
 
 type Handler = extern "C" fn(c_int, *mut siginfo_t, *mut c_void);
 
+/// Signals of one sender that are no longer apart are one request; nobody asks twice as fast.
+const TOGETHER_MS: u64 = 100;
+
+/// Signals of one sender.
+struct Arrived {
+    number: AtomicUsize,
+    /// When the newest one arrived; 0 before.
+    newest_ms: AtomicU64,
+}
+
 /// How many signals arrived, and how many requests to end they are.
 struct Counted {
     /// Those that its parent sent.
-    passed: AtomicUsize,
+    passed: Arrived,
     /// All others.
-    own: AtomicUsize,
+    own: Arrived,
     requests: AtomicUsize,
+}
+
+impl Arrived {
+    const fn new() -> Self {
+        Self {
+            number: AtomicUsize::new(0),
+            newest_ms: AtomicU64::new(0),
+        }
+    }
 }
 
 impl Counted {
     const fn new() -> Self {
         Self {
-            passed: AtomicUsize::new(0),
-            own: AtomicUsize::new(0),
+            passed: Arrived::new(),
+            own: Arrived::new(),
             requests: AtomicUsize::new(0),
         }
     }
 
     /// Counts a signal; whether it is a new request. The same request may arrive twice: from who asks, and from the parent, which
     /// was asked too. May be called while a signal is handled.
-    fn is_new(&self, is_passed: bool) -> bool {
+    fn is_new(&self, is_passed: bool, now_ms: u64) -> bool {
         let arrived = match is_passed {
             true => &self.passed,
             false => &self.own,
         };
-        let number = arrived.fetch_add(1, Ordering::SeqCst) + 1;
+        let before = arrived.newest_ms.swap(now_ms, Ordering::SeqCst);
+        if before > 0 && now_ms.saturating_sub(before) < TOGETHER_MS {
+            return false;
+        }
+        let number = arrived.number.fetch_add(1, Ordering::SeqCst) + 1;
         self.requests.fetch_max(number, Ordering::SeqCst) < number
     }
 }
@@ -86,7 +110,7 @@ pub(crate) fn asked_to_end() -> bool {
 }
 
 extern "C" fn pass(signal: c_int, info: *mut siginfo_t, _: *mut c_void) {
-    if !COUNTED.is_new(is_passed(info)) {
+    if !COUNTED.is_new(is_passed(info), now_ms()) {
         return;
     }
     match CHILD.load(Ordering::SeqCst) {
@@ -123,7 +147,7 @@ pub(crate) fn receive() -> io::Result<Requests> {
 }
 
 extern "C" fn see(_: c_int, info: *mut siginfo_t, _: *mut c_void) {
-    if COUNTED.is_new(is_passed(info)) {
+    if COUNTED.is_new(is_passed(info), now_ms()) {
         report();
     }
 }
@@ -133,6 +157,18 @@ fn report() {
     let byte = [0_u8];
     // SAFETY: the byte outlives the call, which may be made while a signal is handled.
     unsafe { libc::write(SEEN.load(Ordering::SeqCst), byte.as_ptr().cast(), 1) };
+}
+
+/// Milliseconds of a clock that only runs forward, at least 1. May be called while a signal is handled.
+fn now_ms() -> u64 {
+    // SAFETY: a time of zeros is a valid one, and the call writes only to it.
+    let now = unsafe {
+        let mut now: libc::timespec = std::mem::zeroed();
+        libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut now);
+        now
+    };
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    1 + seconds * 1_000 + u64::try_from(now.tv_nsec).unwrap_or(0) / 1_000_000
 }
 
 /// Whether the parent of this process sent the signal.
@@ -189,7 +225,11 @@ mod tests {
     #[test]
     fn a_signal_to_both_processes_is_one_request() {
         let counted = Counted::new();
-        let new = [true, false, false, true, true].map(|is_passed| counted.is_new(is_passed));
+        let mut now_ms = 1;
+        let new = [true, false, false, true, true].map(|is_passed| {
+            now_ms += TOGETHER_MS;
+            counted.is_new(is_passed, now_ms)
+        });
         assert_eq!(new, [true, false, true, false, true]);
     }
 
@@ -200,11 +240,31 @@ mod tests {
             let (parent, child) = (Counted::new(), Counted::new());
             for request in 1..=2 {
                 let of_parent = [!parent_hears_terminal_first, parent_hears_terminal_first];
-                let forwarded = of_parent.iter().filter(|passed| parent.is_new(**passed));
+                let now_ms = request * 1_000;
+                let forwarded = of_parent
+                    .iter()
+                    .filter(|passed| parent.is_new(**passed, now_ms));
                 assert_eq!(forwarded.count(), 1, "request {request}");
-                let of_child = [child.is_new(false), child.is_new(true)];
+                let of_child = [child.is_new(false, now_ms), child.is_new(true, now_ms)];
                 assert_eq!(of_child, [true, false], "request {request}");
             }
+        }
+    }
+
+    /// `timeout` signals a backfill and then its group, of which the run and its child are too: each hears of it more than once.
+    #[test]
+    fn a_signal_to_a_process_and_to_its_group_is_one_request() {
+        let (backfill, parent, child) = (Counted::new(), Counted::new(), Counted::new());
+        for now_ms in [1_000, 5_000] {
+            let heard = [now_ms, now_ms + 2].map(|now_ms| backfill.is_new(false, now_ms));
+            assert_eq!(heard, [true, false]);
+            let of_parent = [
+                parent.is_new(true, now_ms),
+                parent.is_new(false, now_ms + 2),
+            ];
+            assert_eq!(of_parent, [true, false]);
+            let of_child = [child.is_new(false, now_ms), child.is_new(true, now_ms + 3)];
+            assert_eq!(of_child, [true, false]);
         }
     }
 }
