@@ -9,7 +9,6 @@ mod constants;
 mod operands;
 mod operators;
 
-use std::collections::HashSet;
 use std::ops::Range;
 
 use sqlparser::ast::{self, Spanned, UnaryOperator};
@@ -151,12 +150,9 @@ impl<'a> Checker<'a> {
                 span,
             });
         }
-        let mut seen = HashSet::new();
-        let known = self.schema.columns.iter().map(|(known, _)| known);
-        let known = known.filter(|known| seen.insert(known.as_str()));
-        let available: Vec<String> = known.cloned().collect();
-        let suggestion =
-            nearest(&name.value, available.iter().map(String::as_str)).map(str::to_owned);
+        let columns = self.schema.columns.iter();
+        let available: Vec<&str> = columns.map(|(known, _)| known.as_str()).collect();
+        let suggestion = nearest(&name.value, &available).map(str::to_owned);
         let mut help = match &suggestion {
             Some(near) => format!("did you mean `{near}`? "),
             None if name.value.eq_ignore_ascii_case("as_of") => {
@@ -177,7 +173,6 @@ impl<'a> Checker<'a> {
         let kind = ErrorKind::UnknownColumn {
             name: name.value.clone(),
             suggestion,
-            available,
         };
         self.refuse(ExprError::new(kind, span).help(help))
     }

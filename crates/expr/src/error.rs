@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use tessera_spec::letters::Letters;
+use tessera_spec::letters::Names;
 
 use crate::tree::Type;
 
@@ -52,8 +52,6 @@ pub enum ErrorKind {
         name: String,
         /// The nearest available name.
         suggestion: Option<String>,
-        /// All names, in declaration order.
-        available: Vec<String>,
     },
     /// A function that is not in the catalogue.
     #[error("unknown function `{name}`")]
@@ -137,38 +135,25 @@ impl ExprError {
 }
 
 /// The candidate that was probably meant: equal except for case, or a few letters away.
-pub(crate) fn nearest<'a>(
-    name: &str,
-    candidates: impl Iterator<Item = &'a str>,
-) -> Option<&'a str> {
-    let lower = name.to_lowercase();
-    let letters = Letters::of(&lower);
+pub(crate) fn nearest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
     // The distance that is too large.
-    let mut best = ((letters.len() / 3).clamp(1, 3) + 1, None);
-    for candidate in candidates {
-        let other = candidate.to_lowercase();
-        if letters.least_distance(&Letters::of(&other)) >= best.0 {
-            continue;
-        }
-        let distance = strsim::osa_distance(&lower, &other);
-        if distance < best.0 {
-            best = (distance, Some(candidate));
-        }
-    }
-    best.1
+    let limit = (name.to_lowercase().chars().count() / 3).clamp(1, 3) + 1;
+    let place = Names::of(candidates.iter().copied()).nearest(name, limit)?;
+    candidates.get(place).copied()
 }
 
-/// Names for a message; a long list is shortened.
-pub(crate) fn listed(names: &[String]) -> String {
+/// The different ones of names for a message; a long list is shortened.
+pub(crate) fn listed(names: &[&str]) -> String {
     const SHOWN: usize = 20;
-    let mut text = names
-        .iter()
-        .take(SHOWN)
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .join(", ");
-    if names.len() > SHOWN {
-        text.push_str(&format!(" and {} more", names.len() - SHOWN));
+    let mut shown: Vec<&str> = Vec::with_capacity(SHOWN);
+    for name in names {
+        if shown.len() < SHOWN && !shown.contains(name) {
+            shown.push(name);
+        }
     }
-    text
+    let text = shown.join(", ");
+    match Names::of(names.iter().copied()).distinct() - shown.len() {
+        0 => text,
+        more => format!("{text} and {more} more"),
+    }
 }

@@ -144,7 +144,8 @@ impl Checker<'_> {
 
     fn unknown_function<T>(&mut self, name: &str, lower: &str, span: Range<usize>) -> Option<T> {
         let names = || catalogue::functions().map(|f| f.name);
-        let suggestion = catalogue::synonym(lower).or_else(|| nearest(lower, names()));
+        let suggestion =
+            catalogue::synonym(lower).or_else(|| nearest(lower, &names().collect::<Vec<_>>()));
         let all = names().collect::<Vec<_>>().join(", ");
         let help = match suggestion {
             Some("as_of") => {
