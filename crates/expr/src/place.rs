@@ -11,14 +11,8 @@ pub fn parse_at(text: &ExprText, schema: &Schema) -> Result<Expr, Vec<Diagnostic
         errors
             .into_iter()
             .map(|error| {
-                // A place in the expression is a place in the file unless the string was written with escapes.
-                let exact = text.span.len() == text.value.len();
-                let span = if exact {
-                    text.span.start + error.span.start..text.span.start + error.span.end
-                } else {
-                    text.span.clone()
-                };
-                let diagnostic = Diagnostic::error("TS-E001", error.message, span);
+                let diagnostic = Diagnostic::error("TS-E001", error.message, text.span.clone());
+                let diagnostic = diagnostic.within(text.value.len(), error.span);
                 match error.help {
                     Some(help) => diagnostic.with_help(help),
                     None => diagnostic,

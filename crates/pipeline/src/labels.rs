@@ -120,11 +120,11 @@ impl Labels {
             return;
         };
         let names: Vec<&str> = known.iter().map(String::as_str).collect();
-        let at = |offset: usize| (text.span.start + offset).min(text.span.end);
-        let span = at(with.span.start)..at(with.span.end);
+        let span = text.span.clone();
         let what = format!("value of `{column}`");
         found.extend([unknown_name("TS-G007", &what, label, span, &names)
-            .with_label(format!("`{column}` never has this value"))]);
+            .with_label(format!("`{column}` never has this value"))
+            .within(text.value.len(), with.span.clone())]);
     }
 
     fn check_number(&self, text: &ExprText, of: &Expr, with: &Expr, found: &mut Diagnostics) {
@@ -139,15 +139,15 @@ impl Labels {
         let Some((from, to)) = range.filter(|(from, to)| !(*from..=*to).contains(&number)) else {
             return;
         };
-        let at = |offset: usize| (text.span.start + offset).min(text.span.end);
-        let span = at(with.span.start)..at(with.span.end);
+        let span = text.span.clone();
         let message =
             format!("`{column}` is compared with {number}, but its values are from {from} to {to}");
         let help = match *to > 1.0 {
             true => format!("compare with a number from {from} to {to}"),
             false => "compare with a share of 1: 0.5 is 50%".to_owned(),
         };
-        found.extend([Diagnostic::error("TS-G027", message, span).with_help(help)]);
+        let problem = Diagnostic::error("TS-G027", message, span).with_help(help);
+        found.extend([problem.within(text.value.len(), with.span.clone())]);
     }
 }
 

@@ -7,8 +7,9 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde_json::{Value, json};
 
-use crate::letters::Letters;
+use crate::letters::Names;
 use crate::shown;
+use crate::spaced::Spaced;
 
 /// Mistakes that are shown at most to people, who begin with the first.
 const MOST_SHOWN: usize = 100;
@@ -41,9 +42,31 @@ pub struct Diagnostic {
     pub notes: Vec<String>,
     /// Whether the rest is checked as if its advice had been followed.
     is_assumed: bool,
+    /// The part of the expression at the place, in its one way of spacing, and the length of that.
+    within: Option<(Range<usize>, usize)>,
 }
 
 impl Diagnostic {
+    /// At a part of an expression of so many bytes, which has one way of spacing, in place of all of it.
+    #[must_use]
+    pub fn within(mut self, expression: usize, part: Range<usize>) -> Self {
+        self.within = Some((part, expression));
+        self
+    }
+
+    /// At the place of its part in the text of the file, unless the expression is written with escapes there.
+    fn placed(mut self, text: &str) -> Self {
+        let within = self.within.take();
+        let found = within.and_then(|(part, len)| {
+            let spaced = Spaced::new(text.get(self.span.clone())?);
+            spaced.place(&part).filter(|_| spaced.text.len() == len)
+        });
+        if let Some(found) = found {
+            self.span = self.span.start + found.start..self.span.start + found.end;
+        }
+        self
+    }
+
     /// An error at a place.
     pub fn error(code: &'static str, message: impl Into<String>, span: Range<usize>) -> Self {
         Self {
@@ -55,6 +78,7 @@ impl Diagnostic {
             help: None,
             notes: Vec::new(),
             is_assumed: false,
+            within: None,
         }
     }
 
@@ -84,6 +108,7 @@ impl Diagnostic {
             help: self.help.as_ref().map(text),
             notes: self.notes.iter().map(text).collect(),
             is_assumed: self.is_assumed,
+            within: None,
         }
     }
 
@@ -146,20 +171,8 @@ pub fn unknown_name(
 /// The candidate that was probably meant, if one is similar.
 pub fn suggest<'a>(name: &str, candidates: &[&'a str]) -> Option<&'a str> {
     const NEAR: f64 = 0.8;
-    let lower = name.to_lowercase();
-    let letters = Letters::of(&lower);
-    let mut best = (NEAR, None);
-    for candidate in candidates {
-        let other = candidate.to_lowercase();
-        if letters.most_alike(&Letters::of(&other)) < best.0 {
-            continue;
-        }
-        let score = strsim::jaro_winkler(&lower, &other);
-        if score >= best.0 {
-            best = (score, Some(*candidate));
-        }
-    }
-    best.1
+    let names = Names::of(candidates.iter().copied());
+    names.most_alike(name, NEAR).map(|place| candidates[place])
 }
 
 /// All mistakes of one file, ordered by place.
@@ -188,7 +201,9 @@ impl Diagnostics {
     /// Adds mistakes; they are kept in the order of places, without duplicates.
     pub fn extend(&mut self, found: impl IntoIterator<Item = Diagnostic>) {
         let known = self.list.len();
-        self.list.extend(found);
+        let text = &self.text;
+        self.list
+            .extend(found.into_iter().map(|one| one.placed(text)));
         if self.list.len() == known {
             return;
         }

@@ -33,6 +33,7 @@ mod scheme_syntax;
 mod score_syntax;
 pub mod share;
 pub mod shown;
+mod spaced;
 mod syntax;
 pub mod text_keys;
 pub mod time_format;

@@ -16,7 +16,8 @@ use toml::de::{DeTable, DeValue};
 
 use crate::diagnostic::{Diagnostic, suggest, unknown_name};
 use crate::key::{Key, KeyValue};
-use crate::pipeline::At;
+use crate::pipeline::{At, ExprText};
+use crate::spaced::Spaced;
 pub(crate) use name::{Names, check_name};
 pub(crate) use segment::check_segment;
 pub(crate) use value::{choice_of, date_of, integer_of, number_of, text_of, word_of, wrong_type};
@@ -287,9 +288,10 @@ impl<'a> Reader<'a> {
         path
     }
 
-    /// An expression: its span is that of the text inside the quotes.
-    pub fn expression(&self, key: &str) -> Option<At<String>> {
-        self.text(key).map(|text| self.notes.inside_quotes(text))
+    /// An expression with one way of spacing: its span is that of the text inside the quotes, as it stands there.
+    pub fn expression(&self, key: &str) -> Option<ExprText> {
+        let text = self.notes.inside_quotes(self.text(key)?);
+        Some(At::new(Spaced::new(&text.value).text, text.span))
     }
 
     /// A finite number.
