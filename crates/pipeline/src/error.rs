@@ -235,6 +235,22 @@ pub enum PipelineError {
         /// Its day.
         as_of: chrono::NaiveDate,
     },
+    /// A version does not have the customer, but one before it has.
+    #[error(
+        "version {version} of {as_of} has no customer `{key}` any more; version {last} of {day} is the newest that has: `--as-of {day}`"
+    )]
+    GoneCustomer {
+        /// The key asked for.
+        key: String,
+        /// The version.
+        version: u64,
+        /// Its day.
+        as_of: chrono::NaiveDate,
+        /// The newest version that has the customer.
+        last: u64,
+        /// Its day.
+        day: chrono::NaiveDate,
+    },
     /// A version does not have the customer, since its key belongs to another one.
     #[error(
         "version {version} of {as_of} has no customer `{key}`: the key belongs to customer `{customer}` by the map of `[customer.identity]`; ask for that one"
@@ -308,6 +324,7 @@ impl PipelineError {
             | Self::Future { .. }
             | Self::NothingKnown
             | Self::NoCustomer { .. }
+            | Self::GoneCustomer { .. }
             | Self::MergedCustomer { .. }
             | Self::OtherPlan { .. }
             | Self::NoScheme { .. } => 2,

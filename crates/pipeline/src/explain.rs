@@ -14,7 +14,7 @@ mod scores;
 mod stays;
 mod text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::NaiveDate;
 use serde::Serialize;
@@ -153,11 +153,20 @@ pub fn explain(
                     as_of: version.as_of(),
                 });
             }
-            return Err(PipelineError::NoCustomer {
-                key: key.clone(),
-                column: key_of(version).to_owned(),
-                version: version.number(),
-                as_of: version.as_of(),
+            return Err(match last_with(store, version, key)? {
+                Some(last) => PipelineError::GoneCustomer {
+                    key: key.clone(),
+                    version: version.number(),
+                    as_of: version.as_of(),
+                    last: last.number(),
+                    day: last.as_of(),
+                },
+                None => PipelineError::NoCustomer {
+                    key: key.clone(),
+                    column: key_of(version).to_owned(),
+                    version: version.number(),
+                    as_of: version.as_of(),
+                },
             });
         }
     }
@@ -195,6 +204,28 @@ pub fn explain(
         }
     };
     Ok(keys.iter().map(of).collect())
+}
+
+/// The newest version before this one that has a customer, of those that can be read.
+fn last_with(
+    store: &Store,
+    version: &Version,
+    key: &str,
+) -> Result<Option<Version>, PipelineError> {
+    let listed = store.list()?.into_iter();
+    let mut earlier: Vec<(NaiveDate, u64)> = listed
+        .filter(|known| known.as_of < version.as_of())
+        .map(|known| (known.as_of, known.version))
+        .collect();
+    earlier.sort_unstable_by(|one, other| other.cmp(one));
+    let wanted = BTreeSet::from([key.to_owned()]);
+    let mut readable = earlier
+        .into_iter()
+        .filter_map(|(_, number)| store.version(number).ok());
+    Ok(readable.find(|at| {
+        let rows = Rows::read(at, "customers", &wanted);
+        rows.is_ok_and(|rows| !rows.of(key).is_empty())
+    }))
 }
 
 impl Explanation {
