@@ -57,6 +57,14 @@ pub(in crate::scores) struct Estimates<'e> {
     pub(in crate::scores) shared: &'e [[f64; 2]],
 }
 
+/// Two numbers, of which one exceeds the other, with as many decimals as show it: one at least, six at most.
+fn told_apart(numbers: [f64; 2]) -> [String; 2] {
+    let shown = |decimals: usize| numbers.map(|number| format!("{number:.decimals$}"));
+    let mut all = (1..6).map(shown);
+    let differs = all.find(|[one, other]| one != other);
+    differs.unwrap_or_else(|| shown(6))
+}
+
 /// Ok or flagged.
 pub(in crate::scores) fn status(holds: bool) -> QualityStatus {
     if holds {
@@ -184,17 +192,18 @@ impl Calibrated {
         let rarer = rate.min(1.0 - rate);
         let limit = self.limit.max(small(rate));
         let [predicted, observed] = self.means.map(|mean| 100.0 * mean);
+        let differing = told_apart([self.error, self.limit].map(|share| 100.0 * share));
         let mut rows = vec![row(
             "calibration error",
             self.error,
             Threshold::at_most(limit),
             self.error <= limit,
             format!(
-                "predicted and observed differ by {:.1} points on average, where chance explains at most {:.1}; the average is over groups \
+                "predicted and observed differ by {} points on average, where chance explains at most {}; the average is over groups \
                 of like probability, while of all {} customers {predicted:.1}% were predicted and {observed:.1}% happened: the ranking of \
                 customers may be right, the probabilities are not",
-                100.0 * self.error,
-                100.0 * self.limit,
+                differing[0],
+                differing[1],
                 grouped(self.rows as u64)
             ),
         )];
@@ -248,6 +257,15 @@ mod tests {
             .unwrap()
             .quality("");
         assert_eq!(rows[0].status, QualityStatus::Ok);
+    }
+
+    /// That 2.34 points are more than 2.31 is seen, and what differs anyway keeps one decimal.
+    #[test]
+    fn an_error_above_its_limit_is_seen_to_be() {
+        assert_eq!(told_apart([2.3406, 2.3081]), ["2.34", "2.31"]);
+        assert_eq!(told_apart([2.34061, 2.34052]), ["2.3406", "2.3405"]);
+        assert_eq!(told_apart([10.6, 6.1]), ["10.6", "6.1"]);
+        assert_eq!(told_apart([0.0, 0.0]), ["0.000000", "0.000000"]);
     }
 
     /// Half of either group happens, where few and most were predicted: right on the whole, wrong in each group.
