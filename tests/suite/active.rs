@@ -291,3 +291,157 @@ otherwise = "large"
         BTreeMap::from([("ageing".to_owned(), 1), ("definition".to_owned(), 1)])
     );
 }
+
+/// Accounts are closed by the end of the contract, beside a list of customers that states no day.
+const CONTRACTS: &str = r#"
+active = "running > 0 and status = 'open'"
+
+[sources.accounts]
+kind = "attributes"
+path = "${lake}/accounts.csv"
+key = "customer_id"
+attributes.status = { base = "lifecycle" }
+attributes.what = { base = "lifecycle" }
+[sources.accounts.contract]
+columns = { customer_id = "string", status = "string", what = "string" }
+missing_key = "quarantine"
+
+[sources.contracts]
+kind = "intervals"
+path = "${lake}/contracts.csv"
+key = "customer_id"
+time = "begins_on"
+until = "ends_on"
+[sources.contracts.contract]
+columns = { customer_id = "string", begins_on = "date", ends_on = "date" }
+missing_key = "quarantine"
+
+[sources.visits]
+kind = "events"
+path = "${lake}/visits.csv"
+key = "customer_id"
+time = "day"
+[sources.visits.contract]
+columns = { customer_id = "string", day = "date" }
+missing_key = "quarantine"
+
+[features]
+running = { from = "contracts", agg = "count", where = "ends_on is null" }
+visits = { from = "visits", agg = "count" }
+fee = { expr = "running * 10.0", base = "value", unit = "currency" }
+
+[schemes.fate]
+kind = "attribute"
+by = "what"
+"#;
+
+/// A night whose files are all written anew; customers are called what becomes of them in the second.
+fn contracts(case: &Case, second: bool) {
+    let (mut accounts, mut contracts, mut visits) = (String::new(), String::new(), String::new());
+    let fates = [
+        ("stays", ""),
+        ("ends_as_known_before", "2026-07-15"),
+        ("ends", if second { "2026-07-20" } else { "" }),
+        ("visits_and_ends", if second { "2026-07-20" } else { "" }),
+        ("had_ended", if second { "2026-06-20" } else { "" }),
+        ("is_blocked", ""),
+        ("comes", ""),
+        ("registers", ""),
+        ("is_deleted", ""),
+    ];
+    for (who, ends) in fates {
+        let (is_new, is_deleted) = (["comes", "registers"].contains(&who), who == "is_deleted");
+        if (is_new && !second) || (is_deleted && second) {
+            continue;
+        }
+        let status = if second && who == "is_blocked" {
+            "blocked"
+        } else {
+            "open"
+        };
+        let begins = if is_new { "2026-07-12" } else { "2026-01-05" };
+        accounts += &format!("{who},{status},{who}\n");
+        if who == "registers" {
+            continue;
+        }
+        contracts += &format!("{who},{begins},{ends}\n");
+        let day = if is_new || who == "visits_and_ends" && second {
+            "2026-07-14"
+        } else {
+            "2026-06-15"
+        };
+        visits += &format!("{who},{day}\n");
+    }
+    case.file(
+        "accounts.csv",
+        &format!("customer_id,status,what\n{accounts}"),
+    );
+    case.file(
+        "contracts.csv",
+        &format!("customer_id,begins_on,ends_on\n{contracts}"),
+    );
+    case.file("visits.csv", &format!("customer_id,day\n{visits}"));
+}
+
+/// The end of a contract is activity, whoever has other rows and whenever it became known, if it is of a day since.
+#[test]
+fn causes_are_told_apart_where_contracts_end() {
+    let case = Case::new();
+    std::fs::remove_file(case.path("lake/a.csv")).unwrap();
+    std::fs::write(case.path("moves.toml"), format!("{START}{CONTRACTS}")).unwrap();
+    contracts(&case, false);
+    case.day("2026-07-10");
+    contracts(&case, true);
+    case.day("2026-07-31");
+    let mut moved = case.migrations();
+    moved.sort();
+    moved.retain(|one| one.starts_with("fate: "));
+    assert_eq!(
+        moved,
+        [
+            "fate: - > comes (activity) 1 10",
+            "fate: ends > - (activity) 1 10",
+            "fate: ends_as_known_before > - (activity) 1 10",
+            "fate: had_ended > - (late_data) 1 10",
+            "fate: is_blocked > - (attribute) 1 10",
+            "fate: is_deleted > - (late_data) 1 10",
+            "fate: visits_and_ends > - (activity) 1 10",
+        ]
+    );
+    let store = case.path("store").display().to_string();
+    let said = run(&["explain", &store, "is_deleted"], 2);
+    let said = String::from_utf8(said.stderr).unwrap();
+    assert!(
+        said.contains("no customer `is_deleted` any more; version 1 of 2026-07-10 is the newest that has: `--as-of 2026-07-10`"),
+        "{said}"
+    );
+    run(
+        &["explain", &store, "is_deleted", "--as-of", "2026-07-10"],
+        0,
+    );
+}
+
+/// Files that are written anew each night say nothing of when an account was opened that states no day.
+#[test]
+fn an_account_without_a_day_is_no_sign_that_its_customer_was_there_before() {
+    let case = Case::new();
+    std::fs::remove_file(case.path("lake/a.csv")).unwrap();
+    let all = CONTRACTS.replacen("active = \"running > 0 and status = 'open'\"\n", "", 1);
+    assert_ne!(all, CONTRACTS);
+    std::fs::write(case.path("moves.toml"), format!("{START}{all}")).unwrap();
+    contracts(&case, false);
+    case.day("2026-07-10");
+    contracts(&case, true);
+    case.day("2026-07-31");
+    let mut moved = case.migrations();
+    moved.retain(|one| one.starts_with("fate: "));
+    moved.sort();
+    assert_eq!(
+        moved,
+        [
+            "fate: - > comes (activity) 1 10",
+            "fate: - > registers (attribute) 1 0",
+            "fate: is_deleted > - (late_data) 1 10",
+        ]
+    );
+}

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use arrow::array::{AsArray, RecordBatch};
 use chrono::NaiveDate;
 use tessera_engine::{Engine, Materialized, Outside};
-use tessera_expr::rel::{Aggregate, Assemble, Drawn, KeyedTable, Project, Sample};
+use tessera_expr::aggregates::COUNT;
+use tessera_expr::rel::{Agg, Aggregate, Assemble, Drawn, KeyedTable, Project, Sample};
 use tessera_expr::{BinaryOp, Expr, failures};
 use tessera_features::{FeaturePlan, Pass};
 use tessera_spec::private;
@@ -297,11 +298,47 @@ pub(crate) fn at_date(
     work: &Path,
 ) -> Result<RecordBatch, PipelineError> {
     let with = (prepared.known_as_of, scores);
-    let planned = Earlier::planned_as_known(prepared, (as_of, None), with, work)?;
+    let mut planned = Earlier::planned_as_known(prepared, (as_of, None), with, work)?;
+    for (source, count) in counts_of_dated_rows(prepared, &planned.plan) {
+        planned.plan.keep_hidden(&source, vec![count]);
+    }
     let mut earlier = BTreeMap::from([(as_of, planned)]);
     look_back(engine, &mut earlier)?;
     let earlier = needed(earlier.remove(&as_of), "earlier dates")?;
     at(engine, prepared, as_of, &earlier)
+}
+
+/// Beginning of the names of columns that count the rows of a source up to an earlier day.
+pub(crate) const DATED_ROWS: &str = "__dated_rows_of_";
+
+/// Whether rows without a day make customers: nothing says since when these are there.
+pub(crate) fn has_undated_customers(prepared: &Prepared) -> bool {
+    let mut passes = prepared.features.passes.iter();
+    passes.any(|pass| pass.in_base && is_undated(prepared, &pass.source))
+}
+
+/// Whether the rows of a source state neither since when they are valid nor since when they are known.
+fn is_undated(prepared: &Prepared, source: &str) -> bool {
+    let source = prepared.pipeline.source(source);
+    source.is_some_and(|source| source.time.is_none() && source.known_at.is_none())
+}
+
+/// Counts of the rows with a day that make customers, by source, where rows without one make some, too.
+fn counts_of_dated_rows(prepared: &Prepared, plan: &FeaturePlan) -> Vec<(String, Agg)> {
+    if !has_undated_customers(prepared) {
+        return Vec::new();
+    }
+    let passes = plan.passes.iter();
+    let dated = passes.filter(|pass| pass.in_base && !is_undated(prepared, &pass.source));
+    let count = |pass: &Pass| Agg {
+        name: format!("{DATED_ROWS}{}", pass.source),
+        func: COUNT.of_rows(),
+        window: None,
+        filter: None,
+    };
+    dated
+        .map(|pass| (pass.source.clone(), count(pass)))
+        .collect()
 }
 
 /// The customers with their published features and the columns that scores need at every date, at the close of an earlier day.

@@ -37,8 +37,6 @@ pub(super) struct ClosedRows {
     pub(super) keys: ArrayRef,
     /// `None` where they cannot be computed.
     pub(super) inputs: Option<Inputs>,
-    /// Rows since the previous version.
-    pub(super) new_rows: Vec<i64>,
 }
 
 /// The key, attributes, and every other column of a pass without those rows.
@@ -181,21 +179,16 @@ impl Aged {
         active: &BooleanArray,
     ) -> Result<Self, PipelineError> {
         let closed = arrow::compute::not(active)?;
-        let of = |wanted: &BooleanArray| -> Result<_, PipelineError> {
-            let inputs = self.inputs.as_ref().map(|inputs| inputs.only(wanted));
-            let rows = self.new_rows.iter().zip(wanted.values());
-            let rows = rows.filter(|(_, wanted)| *wanted).map(|(rows, _)| *rows);
-            Ok((inputs.transpose()?, rows.collect::<Vec<i64>>()))
-        };
-        let ((inputs, new_rows), of_closed) = (of(active)?, of(&closed)?);
+        let of = |wanted| self.inputs.as_ref().map(|inputs| inputs.only(wanted));
+        let rows = self.new_rows.iter().zip(active.values());
+        let rows = rows.filter(|(_, active)| *active).map(|(rows, _)| *rows);
         Ok(Self {
             since: self.since,
-            inputs,
-            new_rows,
+            inputs: of(active).transpose()?,
+            new_rows: rows.collect(),
             closed: Some(ClosedRows {
                 keys: filter(keys, &closed)?,
-                inputs: of_closed.0,
-                new_rows: of_closed.1,
+                inputs: of(&closed).transpose()?,
             }),
         })
     }

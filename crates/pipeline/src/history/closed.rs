@@ -60,14 +60,14 @@ impl Replay<'_> {
             Some(inputs) => Some(self.active(&inputs)?),
             None => None,
         };
-        for (number, (place, row)) in pairs.into_iter().enumerate() {
-            let has_rows = closed.new_rows[row as usize] > 0;
+        for (number, (place, _)) in pairs.into_iter().enumerate() {
             let by_attributes = as_known_then.as_ref().map(|active| active[number]);
-            causes[place] = match (without_rows[number], has_rows, by_attributes) {
-                (true, true, _) => Some(Cause::Activity),
-                (false, _, Some(true)) => Some(Cause::Attribute),
-                (false, _, Some(false)) => Some(Cause::Ageing),
-                (true, false, _) | (false, _, None) => None,
+            causes[place] = match (without_rows[number], by_attributes) {
+                // New rows, or ends of rows that were there.
+                (true, _) => Some(Cause::Activity),
+                (false, Some(true)) => Some(Cause::Attribute),
+                (false, Some(false)) => Some(Cause::Ageing),
+                (false, None) => None,
             };
         }
         Ok(causes)

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch};
-use arrow::compute::{cast, concat_batches, interleave};
-use arrow::datatypes::Schema;
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::compute::{cast, concat_batches, filter_record_batch, interleave};
+use arrow::datatypes::{Int64Type, Schema};
+use chrono::NaiveDate;
+use tessera_expr::columns;
 use tessera_history::{ABSENT, Alignment};
 
 use super::Previous;
@@ -15,7 +17,9 @@ use super::column_definitions;
 use super::definitions::{COLUMNS, DEFINITIONS};
 use super::replay::Replay;
 use super::state::{Standing, State};
+use crate::base::CONDITION;
 use crate::error::PipelineError;
+use crate::table::{DATED_ROWS, has_undated_customers};
 
 impl Replay<'_> {
     /// The states with the attributes that changed and all else as before, of the schemes of these that read no column whose value
@@ -170,6 +174,71 @@ impl Replay<'_> {
             }
         }
         self.recomputed(previous, table, &replaced)
+    }
+
+    /// The customers of a table of the previous day without those who came since: of whom there was no row with a day, and whom its
+    /// version does not have. Rows without a day say nothing of when they came.
+    pub(super) fn known_then(
+        &self,
+        previous: &Previous,
+        table: RecordBatch,
+    ) -> Result<RecordBatch, PipelineError> {
+        if !has_undated_customers(self.prepared) {
+            return Ok(table);
+        }
+        let key = self.prepared.pipeline.customer.key.as_str();
+        let batches = previous
+            .version
+            .read_columns("customers", |name| name == key)?;
+        let Some(first) = batches.first() else {
+            return Ok(table);
+        };
+        let published = concat_batches(&first.schema(), &batches)?;
+        let joined = Alignment::new(published.column(0), table.column(0), |place| place);
+        let Some(joined) = joined else {
+            return Ok(table);
+        };
+        let mut known: Vec<bool> = joined.before.iter().map(|row| *row != ABSENT).collect();
+        let (mut fields, mut columns) = (Vec::new(), Vec::new());
+        for (field, column) in table.schema().fields().iter().zip(table.columns()) {
+            if !field.name().starts_with(DATED_ROWS) {
+                fields.push(field.clone());
+                columns.push(column.clone());
+                continue;
+            }
+            let counts = column.as_primitive::<Int64Type>().iter();
+            let known = known.iter_mut().zip(counts);
+            known.for_each(|(known, rows)| *known |= rows.unwrap_or(0) > 0);
+        }
+        // Whose keys were merged or split is another customer in that version.
+        if let Some(keys) = &previous.keys {
+            let rows = self.rows_of(previous, table.column(0)).unwrap_or_default();
+            let touched = rows.iter().enumerate();
+            let touched = touched.filter(|(place, row)| **row != ABSENT && keys.touches(*place));
+            touched.for_each(|(_, row)| known[*row as usize] = true);
+        }
+        let table = RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?;
+        Ok(filter_record_batch(&table, &BooleanArray::from(known))?)
+    }
+
+    /// A table of an earlier day with the condition of who is active, which scores do not use where it reads what only today's lake
+    /// states: the attributes of the table are those that were known then.
+    pub(super) fn with_condition(
+        &self,
+        table: RecordBatch,
+        as_of: NaiveDate,
+    ) -> Result<RecordBatch, PipelineError> {
+        if table.column_by_name(CONDITION).is_some() {
+            return Ok(table);
+        }
+        let plan = &self.prepared.features;
+        let is_known = |column: &str| table.column_by_name(column).is_some();
+        let mut derived = plan.derived.iter().chain(&plan.late);
+        let condition = derived.find(|(name, _)| name == CONDITION);
+        match condition.filter(|(_, expr)| columns(expr).into_iter().all(is_known)) {
+            Some(condition) => self.project(&table, as_of, vec![condition.clone()]),
+            None => Ok(table),
+        }
     }
 
     /// A table with other values of some columns, and of the features that are made of them, as far as it has what these are made of.

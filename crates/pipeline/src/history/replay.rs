@@ -348,7 +348,9 @@ impl Replay<'_> {
             Err(PipelineError::NoCustomers { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
+        let table = self.known_then(previous, table)?;
         let table = self.with_published_attributes(previous, table)?;
+        let table = self.with_condition(table, as_of)?;
         let table = match base::active(&table) {
             Some(active) => filter_record_batch(&table, &active)?,
             None => table,
