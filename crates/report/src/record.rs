@@ -19,6 +19,8 @@ pub(crate) struct SegmentRow {
     pub(crate) value: Option<f64>,
     pub(crate) value_share: Option<f64>,
     pub(crate) kpi: Option<f64>,
+    /// Members with a KPI.
+    pub(crate) kpi_customers: Option<i64>,
     pub(crate) playbook: Option<String>,
     pub(crate) touch: Option<String>,
     pub(crate) channel: Option<String>,
@@ -32,6 +34,14 @@ pub(crate) struct SegmentRow {
     pub(crate) left_customers: Option<i64>,
     /// Mean of what those who have left brought per period.
     pub(crate) win_back_value: Option<f64>,
+}
+
+impl SegmentRow {
+    /// How many members the KPI is the mean of, where most members have none.
+    pub(crate) fn few_with_kpi(&self) -> Option<i64> {
+        self.kpi_customers
+            .filter(|known| self.kpi.is_some() && 2 * known < self.customers)
+    }
 }
 
 /// One row of `profiles`.
@@ -220,6 +230,7 @@ pub(crate) fn segments(table: Table<'_>) -> Result<Vec<SegmentRow>, ReportError>
     let customers = table.integers("customers")?;
     let (share, value) = (table.numbers("share")?, table.numbers("value")?);
     let (value_share, kpi) = (table.numbers("value_share")?, table.numbers("kpi")?);
+    let kpi_customers = table.integers("kpi_customers")?;
     let (playbook, touch) = (table.text("playbook")?, table.text("touch")?);
     let (channel, owner, rule) = (
         table.text("channel")?,
@@ -238,6 +249,7 @@ pub(crate) fn segments(table: Table<'_>) -> Result<Vec<SegmentRow>, ReportError>
         value: value[i],
         value_share: value_share[i],
         kpi: kpi[i],
+        kpi_customers: kpi_customers[i],
         playbook: owned(playbook[i]),
         touch: owned(touch[i]),
         channel: owned(channel[i]),

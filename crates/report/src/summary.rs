@@ -129,8 +129,10 @@ fn segments(facts: &Facts<'_>, scheme: &Scheme) -> String {
                 Some(false) => "  !",
                 None => "",
             };
+            let few = s.few_with_kpi();
+            let few = few.map_or_else(String::new, |known| format!(" of {}", count(known)));
             format!(
-                "{}{sign}",
+                "{}{few}{sign}",
                 k.measure
                     .show_beside(s.kpi, scheme.largest_kpi(), facts.meta)
             )

@@ -66,6 +66,8 @@ struct Row {
     risk: Num,
     risk_bar: String,
     kpi: Option<Num>,
+    /// Members with a KPI, where most have none.
+    few: Option<Num>,
     meets: Option<bool>,
     lost: bool,
 }
@@ -104,6 +106,7 @@ pub(super) fn segments_query(facts: &Facts<'_>, scheme: &Scheme) -> Query {
         "value_share",
         "value_at_risk",
         "kpi",
+        "kpi_customers",
         "left_customers",
         "win_back_value",
     ];
@@ -150,6 +153,9 @@ fn row(facts: &Facts<'_>, scheme: &Scheme, s: &SegmentRow) -> Row {
                 .show_beside(s.kpi, scheme.largest_kpi(), facts.meta);
             Num::opt(shown, s.kpi, "kpi")
         }),
+        few: kpi
+            .and(s.few_with_kpi())
+            .map(|known| Num::count(known, "kpi_customers")),
         meets: kpi.and(facts.meets(s.kpi)),
         lost: s.is_lost,
     }

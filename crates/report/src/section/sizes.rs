@@ -93,6 +93,8 @@ struct Row {
     risk: Num,
     risk_bar: String,
     kpi: Num,
+    /// Members with a KPI, where most have none.
+    few: Option<Num>,
     meets: Option<bool>,
     lost: bool,
     playbook: Option<String>,
@@ -204,6 +206,9 @@ fn row(facts: &Facts<'_>, scheme: &Scheme, s: &SegmentRow, widest: f64, richest:
             s.kpi,
             "kpi",
         ),
+        few: kpi
+            .and(s.few_with_kpi())
+            .map(|known| Num::count(known, "kpi_customers")),
         meets: kpi.and(facts.meets(s.kpi)),
         lost: s.is_lost,
         playbook: s.playbook.as_deref().map(words),

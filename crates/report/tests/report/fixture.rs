@@ -141,6 +141,7 @@ fn segments(first: &'static str, second: &'static str) -> RecordBatch {
             floats([Some(0.7498), Some(0.2502), None, None]),
         ),
         ("kpi", floats([0.1, 0.4, 0.2, 0.4].map(Some))),
+        ("kpi_customers", whole([2, 1, 2, 3])),
         ("playbook", texts(playbook)),
         ("owner", texts(playbook.map(|p| p.map(|_| "crm-team")))),
         (
