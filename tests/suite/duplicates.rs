@@ -192,3 +192,50 @@ fn names_of_compared_columns_are_no_patterns() {
         assert_eq!(shop.table("sources").ints("used"), [Some(2)], "{name}");
     }
 }
+
+/// A month that is delivered a second time under another name counts twice; `check` and `run` say so, and not where rows are told apart.
+#[test]
+fn a_file_delivered_twice_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let lake = dir.path().join("lake");
+    std::fs::create_dir(&lake).unwrap();
+    let file = |name: &str, rows: &str| {
+        let text = format!("id,called_at\n{rows}");
+        std::fs::write(lake.join(name), text).unwrap();
+    };
+    file("2026-08.csv", "7,2026-08-02\n8,2026-08-03\n");
+    file("2026-08_new.csv", "7,2026-08-02\n8,2026-08-03\n");
+    file("2026-09.csv", "7,2026-09-02\n8,2026-09-03\n");
+    // No calls.
+    file("2026-10.csv", "");
+    file("2026-11.csv", "");
+    let pipeline = PIPELINE.replace("calls.parquet", "lake").replace(
+        r#", duplicates = "drop_exact""#,
+        r#", columns = { id = "i64", called_at = "date" }"#,
+    );
+    let latest = published(dir.path(), &pipeline);
+    let customers = Table::read(&latest.join("customers.parquet"));
+    assert_eq!(customers.ints("all_calls"), [Some(3), Some(3)]);
+    let expected = "1 file is the same as an earlier one byte by byte, so 2 rows count twice: 2026-08_new.csv (2026-08.csv)";
+    let sources = Table::read(&latest.join("sources.parquet"));
+    let warned = sources.shown("warnings");
+    assert!(warned.contains(expected), "{warned}");
+    let out = format!("out={}", dir.path().display());
+    let file = dir.path().join("calls.toml").display().to_string();
+    let checked = || {
+        let found = run(&["check", &file, "--var", &out], 0);
+        String::from_utf8(found.stderr).unwrap()
+    };
+    let said = checked();
+    assert!(
+        said.contains("TS-L007") && said.contains(expected),
+        "{said}"
+    );
+    let told_apart = pipeline.replace(
+        r#"missing_key = "fail""#,
+        r#"missing_key = "fail", duplicates = "drop_exact""#,
+    );
+    std::fs::write(&file, told_apart).unwrap();
+    let said = checked();
+    assert!(!said.contains("TS-L007"), "{said}");
+}

@@ -3,9 +3,10 @@
 //! The types that matter: [`Inventory`] (files, columns and fingerprints of a source), [`Planned`] (its rows as a plan),
 //! [`IngestError`]. Nothing here computes a row: plans are run by an engine.
 //!
-//! Where to look: `files` lists, `open` opens, `unchanged` looks again, `found` records what is not read, `formats` has a file for
-//! each format, `footer` reads Parquet's own description, `text` the files of formats that have none, `columns` checks it against
-//! the contract, `evolution` sees changing schemas as one table, `partitions` reads paths, `plan` makes the checks, `filter` those of the filter.
+//! Where to look: `files` lists, `open` opens, `unchanged` looks again, `twice` finds copies, `found` records what is not read,
+//! `formats` has a file for each format, `footer` reads Parquet's own description, `text` the files of formats that have none,
+//! `columns` checks it against the contract, `evolution` sees changing schemas as one table, `partitions` reads paths, `plan`
+//! makes the checks, `filter` those of the filter.
 
 mod agreement;
 mod columns;
@@ -29,6 +30,7 @@ mod plan;
 mod planned;
 mod text;
 mod text_findings;
+mod twice;
 mod unchanged;
 
 pub use columns::{absent_columns, expression_type, warnings as column_warnings};
@@ -43,4 +45,5 @@ pub use keys::customer_of;
 pub use plan::plan;
 pub use planned::Planned;
 pub use text_findings::text_findings;
+pub use twice::delivered_twice;
 pub use unchanged::unchanged;

@@ -161,6 +161,7 @@ fn folder_of_records(reading: &Reading) -> Result<Option<tempfile::TempDir>, Pip
 fn warn_of_files(pipeline: &Pipeline, sources: &[(&Source, &Inventory)], found: &mut Diagnostics) {
     for &(source, inventory) in sources {
         found.extend(inventory.warnings(source));
+        found.extend(tessera_ingest::delivered_twice(source, inventory));
         found.extend(tessera_ingest::text_findings(
             source,
             inventory,

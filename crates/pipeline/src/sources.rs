@@ -251,8 +251,13 @@ pub(crate) fn findings_of_the_lake(
 ) {
     let files = inventory.warnings(source);
     let columns = tessera_ingest::column_warnings(pipeline, source, inventory);
+    let twice = tessera_ingest::delivered_twice(source, inventory);
     let of_source = format!("source `{}`: ", source.name.value);
-    let weighed = [(Weight::LeftOut, files), (Weight::Changed, columns)];
+    let weighed = [
+        (Weight::LeftOut, files),
+        (Weight::Changed, columns),
+        (Weight::Meaning, twice.into_iter().collect()),
+    ];
     for (weight, found) in weighed {
         for found in found {
             let note = found.message;
