@@ -328,11 +328,18 @@ missing_key = "quarantine"
 [features]
 running = { from = "contracts", agg = "count", where = "ends_on is null" }
 visits = { from = "visits", agg = "count" }
+begun = { from = "contracts", agg = "min", of = "begins_on", unit = "date" }
+age = { expr = "date_diff('day', begun, as_of())" }
 fee = { expr = "running * 10.0", base = "value", unit = "currency" }
 
 [schemes.fate]
 kind = "attribute"
 by = "what"
+
+[schemes.tier]
+kind = "quantile"
+by = "age"
+tiers = { old = 0.25, young = 1.0 }
 "#;
 
 /// A night whose files are all written anew; customers are called what becomes of them in the second.
@@ -395,6 +402,18 @@ fn causes_are_told_apart_where_contracts_end() {
     case.day("2026-07-31");
     let mut moved = case.migrations();
     moved.sort();
+    // Tiers are learned again, which makes no customers.
+    let tiers = moved
+        .iter()
+        .filter(|one| one.starts_with("tier: ") && one.contains("> - "));
+    assert_eq!(
+        tiers.collect::<Vec<_>>(),
+        [
+            "tier: young > - (activity) 3 30",
+            "tier: young > - (attribute) 1 10",
+            "tier: young > - (late_data) 2 20",
+        ]
+    );
     moved.retain(|one| one.starts_with("fate: "));
     assert_eq!(
         moved,

@@ -6,7 +6,7 @@ use arrow::array::{ArrayRef, RecordBatch};
 use tessera_history::{ABSENT, Alignment, Before, Cause, Causes};
 use tessera_snapshot::Version;
 
-use super::state::{State, place_of};
+use super::state::{State, late_customers_first, mixed};
 use crate::error::PipelineError;
 use crate::merged;
 
@@ -84,8 +84,9 @@ impl KeyChanges {
                 steps.push((both, mixed(left, after, &self.touched)));
             }
         }
-        if !others.is_empty() {
-            steps.push((others, after.clone()));
+        let at = steps.last().map(|(_, state)| state.clone());
+        if let Some(at) = at.filter(|_| !others.is_empty()) {
+            steps.extend(late_customers_first(at, (others, after)));
         }
         steps
     }
@@ -98,18 +99,6 @@ fn leading(map: Option<&RecordBatch>) -> Result<BTreeMap<String, String>, Pipeli
     };
     let keys = merged::texts(map.column(0))?.into_iter();
     Ok(keys.zip(merged::texts(map.column(1))?).collect())
-}
-
-/// A state in which these customers are as in another one.
-fn mixed(mut state: State, other: &State, which: &[bool]) -> State {
-    let names = other.names.iter();
-    let places: Vec<u32> = names.map(|name| place_of(&mut state.names, name)).collect();
-    for ((of, &segment), &other) in state.of.iter_mut().zip(&other.of).zip(which) {
-        if other {
-            *of = places.get(segment as usize).copied().unwrap_or(ABSENT);
-        }
-    }
-    state
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use arrow::array::RecordBatch;
 use chrono::NaiveDate;
-use tessera_history::{ABSENT, Causes};
+use tessera_history::{ABSENT, Cause, Causes};
 
 /// The segment of every customer of either version in one state: names, and the index of the name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,4 +50,33 @@ pub(super) fn place_of(names: &mut Vec<String>, name: &str) -> u32 {
         names.push(name.to_owned());
         names.len() - 1
     }) as u32
+}
+
+/// A state in which these customers are as in another one.
+pub(super) fn mixed(mut state: State, other: &State, which: &[bool]) -> State {
+    let names = other.names.iter();
+    let places: Vec<u32> = names.map(|name| place_of(&mut state.names, name)).collect();
+    for ((of, &segment), &other) in state.of.iter_mut().zip(&other.of).zip(which) {
+        if other {
+            *of = places.get(segment as usize).copied().unwrap_or(ABSENT);
+        }
+    }
+    state
+}
+
+/// The first step, before it who came or left by late rows where it is those and what was learned: that makes no customers.
+pub(super) fn late_customers_first(
+    before: State,
+    (causes, after): (Causes, &State),
+) -> Vec<(Causes, State)> {
+    let late = Causes::from(Cause::LateData);
+    let mut steps = vec![(causes, after.clone())];
+    if causes == late.with(Cause::Model) {
+        let pairs = before.of.iter().zip(&after.of);
+        let moved: Vec<bool> = pairs
+            .map(|(before, after)| (*before == ABSENT) != (*after == ABSENT))
+            .collect();
+        steps.insert(0, (late, mixed(before, after, &moved)));
+    }
+    steps
 }

@@ -11,7 +11,7 @@ use tessera_spec::pipeline::Scheme;
 
 use super::Previous;
 use super::ids::name_now;
-use super::state::{State, Steps, place_of};
+use super::state::{State, Steps, late_customers_first, place_of};
 use crate::held;
 use crate::prepared::Prepared;
 use crate::sources::epoch_day;
@@ -126,7 +126,7 @@ pub(super) fn began(
             let alone = alone.or(others.is_empty().then_some(after));
             keys.steps(state_before(previous, before), (others, after), alone)
         }
-        (None, Some((causes, state))) => vec![(causes, state.clone())],
+        (None, Some(first)) => late_customers_first(state_before(previous, before), first),
         (_, None) => Vec::new(),
     }
 }
