@@ -5,7 +5,7 @@
 //!
 //! Where to look: `lake` reads files, `scan` makes rows of them, `join` finds rows of lookups, `aggregate` makes one row per
 //! customer, `assemble` puts tables side by side, `written` compares how they write their keys, `project` computes columns,
-//! `rejects` fetches rows that rules took out, `per_key` compares the rows of a key, `narrow` finds the files that have such rows, `lower` translates expressions, `sorter`
+//! `glimpse` looks at a few rows, `rejects` fetches rows that rules took out, `per_key` compares the rows of a key, `narrow` finds the files that have such rows, `lower` translates expressions, `sorter`
 //! orders entries in memory or by files.
 
 mod aggregate;
@@ -16,6 +16,7 @@ mod column;
 mod drawn;
 mod duplicates;
 mod error;
+mod glimpse;
 mod join;
 mod lake;
 mod lower;
@@ -142,6 +143,23 @@ pub trait Engine {
 
     /// Counts the keys whose newest used row has a negative amount while no other row of that day or later has none.
     fn newest_negative(&self, rows: &SourceRows, amount: &Expr) -> Result<u64, EngineError>;
+
+    /// The first rows of a file, by its place among those of the scan: a text for each value, column by column, null where there is
+    /// none. For a look at files of which nothing is known yet.
+    fn first_rows(
+        &self,
+        rows: &SourceRows,
+        columns: &[String],
+        file: usize,
+        most: usize,
+    ) -> Result<Vec<Vec<Option<String>>>, EngineError>;
+
+    /// The smallest and the largest value of a date or timestamp over all rows, as texts in ISO 8601; `None` where it has none.
+    fn limits(
+        &self,
+        rows: &SourceRows,
+        column: &str,
+    ) -> Result<Option<(String, String)>, EngineError>;
 
     /// Names of a source's rules, in the order of [`RowCounts::by_check`]; where repeated rows are looked for, theirs is the
     /// last.

@@ -13,8 +13,8 @@ use crate::lake;
 use crate::lower::Clock;
 use crate::written::Meeting;
 use crate::{
-    Engine, Materialized, Outside, Reject, Several, Successions, aggregate, assemble, join,
-    per_key, project, rejects, successions,
+    Engine, Materialized, Outside, Reject, Several, Successions, aggregate, assemble, glimpse,
+    join, per_key, project, rejects, successions,
 };
 
 /// Polars on this machine.
@@ -162,6 +162,24 @@ impl Engine for PolarsEngine {
     fn newest_negative(&self, rows: &SourceRows, amount: &Expr) -> Result<u64, EngineError> {
         let _lookups = guarded(|| join::hold(rows))?;
         guarded(|| per_key::newest_negative(rows, amount))
+    }
+
+    fn first_rows(
+        &self,
+        rows: &SourceRows,
+        columns: &[String],
+        file: usize,
+        most: usize,
+    ) -> Result<Vec<Vec<Option<String>>>, EngineError> {
+        guarded(|| glimpse::first_rows(rows, columns, file, most))
+    }
+
+    fn limits(
+        &self,
+        rows: &SourceRows,
+        column: &str,
+    ) -> Result<Option<(String, String)>, EngineError> {
+        guarded(|| glimpse::limits(rows, column))
     }
 
     fn check_names(&self, rows: &SourceRows) -> Vec<String> {

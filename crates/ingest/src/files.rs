@@ -2,6 +2,7 @@
 
 mod names;
 mod pattern;
+mod tables;
 mod walk;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -20,6 +21,7 @@ pub(crate) use names::help;
 use names::{extension, fits, named};
 use pattern::{Asked, Deep, Judged, is_pattern};
 pub use pattern::{asks_for, resolved};
+pub use tables::{TableFiles, Tables, tables};
 pub(crate) use walk::TableFormat;
 use walk::{Entry, Walk};
 

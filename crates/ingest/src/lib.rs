@@ -36,7 +36,7 @@ mod unchanged;
 pub use columns::{absent_columns, expression_type, warnings as column_warnings};
 pub use error::IngestError;
 pub use evolution::LakeColumn;
-pub use files::{Compression, asks_for, resolved as resolved_pattern};
+pub use files::{Compression, TableFiles, Tables, asks_for, resolved as resolved_pattern, tables};
 pub use filter::NULL_FILTER;
 pub use formats::{FORMATS, SourceFormat, markdown as formats_markdown, syntax as formats};
 pub use found::{Found, Names, PassedOver, Reason};
