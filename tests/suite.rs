@@ -77,6 +77,8 @@ mod held;
 mod hierarchical;
 #[path = "suite/identity.rs"]
 mod identity;
+#[path = "suite/init.rs"]
+mod init;
 #[path = "suite/inject.rs"]
 mod inject;
 #[path = "suite/interrupt.rs"]

@@ -13,7 +13,7 @@ use crate::oracle::python;
 use crate::program::{bounded, public_data, root, run, tessera};
 
 /// Texts whose commands are run, within the repository.
-const DOCUMENTS: [&str; 12] = [
+const DOCUMENTS: [&str; 13] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -23,6 +23,7 @@ const DOCUMENTS: [&str; 12] = [
     "docs/diff.md",
     "docs/explain.md",
     "docs/expressions.md",
+    "docs/init.md",
     "docs/operating.md",
     "docs/plan.md",
     "docs/scores.md",
@@ -264,6 +265,7 @@ fn examples_of_the_help_work() {
     clone.succeeds("tessera demo --customers 300 --quiet");
     for verb in [
         "demo",
+        "init",
         "check",
         "run",
         "plan",

@@ -29,6 +29,12 @@ impl Table {
         self.batches.iter().map(RecordBatch::num_rows).sum()
     }
 
+    /// Whether there is such a column.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        let mut batches = self.batches.iter();
+        batches.any(|batch| batch.schema().index_of(name).is_ok())
+    }
+
     pub(crate) fn bools(&self, name: &str) -> Vec<Option<bool>> {
         self.column(name, |column| column.as_boolean().iter().collect())
     }

@@ -61,6 +61,12 @@ pub(crate) enum Command {
         after_help = "Examples:\n  tessera demo\n  tessera demo /var/tmp/tessera --customers 1000 --months 1"
     )]
     Demo(Demo),
+    /// Look at a lake and write a first pipeline file for it, which says what was guessed.
+    #[command(
+        after_help = "Examples:\n  tessera init data/lake > first.toml\n  tessera init data/lake --out second.toml --timezone Europe/Berlin --currency EUR\n  \
+                            tessera init data/lake/tickets --key customer_id"
+    )]
+    Init(Init),
     /// Validate pipeline files, and their columns and types against the lake; shows all errors at once.
     #[command(
         after_help = "Examples:\n  tessera check pipelines/*.toml\n  tessera check pipelines/demo.toml --var lake=data/lake"
@@ -135,6 +141,28 @@ pub(crate) enum Command {
     /// Print completions for a shell.
     #[command(after_help = "Example:\n  tessera completions bash > /etc/bash_completion.d/tessera")]
     Completions(Completions),
+}
+
+/// `tessera init`
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// A folder with the tables of the lake, a file, or a pattern.
+    pub(crate) lake: String,
+    /// The new pipeline file; it is written to stdout otherwise.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Column with the customer's key; found by its name otherwise.
+    #[arg(long, value_name = "COLUMN")]
+    pub(crate) key: Option<String>,
+    /// Name of the pipeline; that of the lake otherwise.
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// Time zone whose calendar days are counted, and that timestamps without a zone are in.
+    #[arg(long, value_name = "ZONE", default_value = "UTC")]
+    pub(crate) timezone: chrono_tz::Tz,
+    /// Currency of all money.
+    #[arg(long, value_name = "CODE", default_value = "EUR")]
+    pub(crate) currency: String,
 }
 
 /// A pipeline file and its variables.

@@ -7,6 +7,7 @@ mod demo;
 mod diff;
 mod explain;
 mod features;
+mod init;
 mod named_version;
 mod path;
 mod plan;
@@ -28,6 +29,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
     let Arguments { output, command } = arguments;
     catch_unwind(AssertUnwindSafe(|| match command {
         Command::Demo(demo) => demo::run(&demo, &output),
+        Command::Init(init) => init::run(&init, &output),
         Command::Check(check) => check::run(&check, &output),
         Command::Run(run) => run::run(&run, &output),
         Command::Plan(arguments) => plan::run(&arguments, &output),

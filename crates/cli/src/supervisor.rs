@@ -1,4 +1,4 @@
-//! `tessera run`, `check` and `plan` work in a child process. The libraries that read files can abort on a crafted file, and an
+//! `tessera run`, `check`, `plan` and `init` work in a child process. The libraries that read files can abort on a crafted file, and an
 //! operating system that is out of memory kills processes: the parent, which only waits, then names the file.
 //!
 //! The child is this program again, with the same arguments, environment, working folder and standard streams. It ends with its
@@ -34,7 +34,7 @@ const PROGRAM: &str = "/proc/self/exe";
 pub(crate) fn supervise(arguments: &Arguments, given: &[OsString]) -> Option<ExitCode> {
     let supervised = matches!(
         arguments.command,
-        Asked::Run(_) | Asked::Check(_) | Asked::Plan(_)
+        Asked::Run(_) | Asked::Check(_) | Asked::Plan(_) | Asked::Init(_)
     );
     if !supervised || begin_as_child() {
         return None;

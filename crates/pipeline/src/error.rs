@@ -221,6 +221,24 @@ pub enum PipelineError {
         "no source states `known_at`, so `--known-as-of` has no effect; leave it out, or state `known_at`, the column that says when a row became known"
     )]
     NothingKnown,
+    /// A lake in which no file has the name of a data file.
+    #[error(
+        "there is no data in {lake}: no file below it is named as Parquet, CSV or NDJSON files are; give the folder of a lake, or a file"
+    )]
+    NoTables {
+        /// The path.
+        lake: String,
+    },
+    /// No column of a lake was recognised as the customer's key.
+    #[error(
+        "no column {} was found: {}. Name the column with `--key`", .wanted.as_ref().map_or_else(|| "whose name says that it holds the keys of customers".to_owned(), |key| format!("`{key}` that could be a key")), .tables.join("; ")
+    )]
+    NoKey {
+        /// The name that was asked for.
+        wanted: Option<String>,
+        /// The columns of each table.
+        tables: Vec<String>,
+    },
     /// A version does not have the customer.
     #[error(
         "version {version} of {as_of} has no customer `{key}`; keys are compared as they are written in column `{column}`"
@@ -323,6 +341,7 @@ impl PipelineError {
             Self::Invalid(_)
             | Self::Future { .. }
             | Self::NothingKnown
+            | Self::NoKey { .. }
             | Self::NoCustomer { .. }
             | Self::GoneCustomer { .. }
             | Self::MergedCustomer { .. }
@@ -337,7 +356,8 @@ impl PipelineError {
             | Self::SeveralRows { .. }
             | Self::Gates { .. }
             | Self::Expectations { .. }
-            | Self::NoCustomers { .. } => 3,
+            | Self::NoCustomers { .. }
+            | Self::NoTables { .. } => 3,
             Self::Unaccounted { .. } | Self::Order { .. } => 1,
             Self::Engine(
                 EngineError::UnreadableFile { .. }
