@@ -85,6 +85,11 @@ fn small(rate: f64) -> f64 {
     SMALL.min(SMALL_SHARE * rate.min(1.0 - rate))
 }
 
+/// The standard error of normal errors whose mean absolute value is this.
+fn standard_error_of(mean_absolute: f64) -> f64 {
+    mean_absolute * std::f64::consts::FRAC_PI_2.sqrt()
+}
+
 /// Dates that a reason lists: the first of those that differ most.
 const LISTED: usize = 4;
 
@@ -97,7 +102,7 @@ pub(in crate::scores) fn between_dates(dates: &[DateShare]) -> Option<Quality> {
         .map(|date| date.observed * date.customers as f64);
     let limit = found
         .chance_limit
-        .max(small(observed.sum::<f64>() / customers));
+        .max(standard_error_of(small(observed.sum::<f64>() / customers)));
     let holds = found.error <= limit;
     let reason = || {
         let mut most: Vec<&DateShare> = dates.iter().collect();
