@@ -31,6 +31,10 @@ impl Repeats {
     /// The kinds of rows of columns of equal length. None where texts are short, or too few are repeated.
     pub(crate) fn of(columns: &[&Utf8ViewArray]) -> Option<Self> {
         let is_long = |column: &&&Utf8ViewArray| {
+            // Texts without a place in memory of their own are short: nothing has to be added up.
+            if column.total_buffer_len() == 0 {
+                return false;
+            }
             let bytes = column.total_bytes_len();
             bytes >= LEAST_BYTES && bytes / LONG_BYTES >= column.len()
         };
