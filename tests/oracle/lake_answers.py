@@ -43,7 +43,8 @@ class Answers:
         return text.replace("as_of()", self.day)
 
     def classify(self, source):
-        """Assigns one outcome to every row, in the order: not visible, broken, key, time, rules, filter, keys of another source, repeated."""
+        """Assigns one outcome to every row, in the order: not visible, filter false, broken, key, time, rules, filter null, keys of another source, repeated.
+        A filter that makes something of null is asked behind the broken rows, whose values are null."""
         db, raw = self.db, table_of(source, self.world.zone)
         db.register(f"raw_{source.name}", raw)
         relation = f"raw_{source.name}"
@@ -55,12 +56,15 @@ class Answers:
         steps = [("future", f"cast(t as date) > {self.day}" if events else "false")]
         if any(c.name == "known" for c in source.columns):
             steps.append(("unknown", f"known > {self.day}"))
-        steps += [("quarantined", "_broken"), (outcome(source.missing_key), missing)]
+        excluded = [("filtered", f"({self.sql(source.filter)}) is not distinct from false")] if source.filter else []
+        broken = [("quarantined", "_broken")]
+        steps += broken + excluded if "null" in (source.filter or "") else excluded + broken
+        steps.append((outcome(source.missing_key), missing))
         if events:
             steps.append(("quarantined", "t is null"))
         steps += [(outcome(on_fail), f"not ({self.sql(check)})") for _, check, on_fail in source.rules]
         if source.filter:
-            steps.append(("filtered", f"({self.sql(source.filter)}) is distinct from true"))
+            steps.append(("filtered", f"({self.sql(source.filter)}) is null"))
         if source.only_keys_of:
             steps.append(("filtered", f"customer_id not in (select customer_id from used_{source.only_keys_of})"))
         cases = " ".join(f"when {condition} then '{name}'" for name, condition in steps)

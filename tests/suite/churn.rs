@@ -83,8 +83,10 @@ fn churn_of_the_cdnow_master_equals_duckdb_and_scikit_learn_at_two_dates() {
     let file = format!("{out}/cdnow.toml");
     std::fs::write(&file, of_churn + CHURN_OF_CDNOW).unwrap();
     for as_of in ["1998-03-31", "1998-06-30"] {
+        // A store each: a fit before this day could stay in use.
+        let out = format!("{out}/{as_of}");
         run_at(&file, as_of, &lake, &out);
-        let tables = tables_of(&dir.path().join("cdnow"), as_of);
+        let tables = tables_of(&Path::new(&out).join("cdnow"), as_of);
         script(&python, "churn.py", &[&file, &lake, &tables, as_of]);
         script(&python, "reasons.py", &[&file, &tables, "USD"]);
     }

@@ -20,6 +20,11 @@ struct Rows {
 }
 
 fn rows(date: i32, customers: u64, signal: f64) -> Rows {
+    bent_rows(date, customers, signal, 0.0)
+}
+
+/// The same with more log-odds in the middle of recency, which no line has.
+fn bent_rows(date: i32, customers: u64, signal: f64, bend: f64) -> Rows {
     let mut random = ChaCha8Rng::seed_from_u64(date as u64);
     let mut rows = Rows {
         recency: Vec::new(),
@@ -33,7 +38,8 @@ fn rows(date: i32, customers: u64, signal: f64) -> Rows {
         let plan = ["basic", "pro", "team"][(customer % 3) as usize];
         let holed = random.random::<f64>() < 0.2;
         let lift = f64::from(u8::from(plan == "basic")) * 1.5 - 0.5;
-        let eta = -1.0 + signal * ((recency - 150.0) / 87.0 + lift);
+        let middle = f64::from(u8::from((100.0..150.0).contains(&recency)));
+        let eta = -1.0 + signal * ((recency - 150.0) / 87.0 + lift) + bend * middle;
         rows.churned
             .push(random.random::<f64>() < 1.0 / (1.0 + (-eta).exp()));
         rows.recency.push(recency);
@@ -49,7 +55,10 @@ fn rows(date: i32, customers: u64, signal: f64) -> Rows {
 }
 
 fn observation(date: i32, customers: u64, signal: f64) -> Observation {
-    let rows = rows(date, customers, signal);
+    observed(rows(date, customers, signal), date)
+}
+
+fn observed(rows: Rows, date: i32) -> Observation {
     Observation {
         inputs: inputs(&rows),
         churned: rows.churned,
@@ -114,7 +123,10 @@ fn the_order_of_rows_and_the_number_of_threads_do_not_matter() {
 
 #[test]
 fn stored_and_loaded_it_scores_the_same_bits_whatever_serves() {
-    let panel = panel(3_000, 1.0);
+    let straight = panel(3_000, 1.0);
+    let bent = DATES.map(|date| observed(bent_rows(date, 3_000, 1.0, 0.8), date));
+    let bent = Panel::stack(bent).unwrap();
+    let panels = [&straight, &straight, &straight, &bent];
     let score = inputs(&rows(16_000, 500, 1.0));
     let kinds = [
         CalibrationKind::Platt,
@@ -129,13 +141,13 @@ fn stored_and_loaded_it_scores_the_same_bits_whatever_serves() {
         vec![ChurnModel::Logistic, ChurnModel::RandomForest],
     ];
     let mut served = Vec::new();
-    for (calibration, models) in kinds.into_iter().zip(models) {
+    for ((calibration, models), panel) in kinds.into_iter().zip(models).zip(panels) {
         let plan = ChurnPlan {
             models,
             calibration,
             ..plan()
         };
-        let fit = ChurnFit::fit(&panel, &plan).unwrap();
+        let fit = ChurnFit::fit(panel, &plan).unwrap();
         served.push(fit.served());
         let loaded: ChurnFit = serde_json::from_str(&serde_json::to_string(&fit).unwrap()).unwrap();
         assert!(loaded == fit);
