@@ -83,7 +83,10 @@ impl Names {
         }
         LAST.with_borrow_mut(|last| {
             let mut given = names.clone();
-            let begins = last.all.iter().all(|name| given.next() == Some(name.as_str()));
+            let begins = last
+                .all
+                .iter()
+                .all(|name| given.next() == Some(name.as_str()));
             match Rc::get_mut(last).filter(|_| begins) {
                 Some(last) => last.extend(given),
                 None => {

@@ -35,7 +35,9 @@ impl Planner<'_> {
                     // Others may name the column that is probably meant.
                     let columns = input.map_or(&[][..], |input| input.schema.columns.as_slice());
                     let names: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
-                    if let Some(meant) = suggest(name, &names).filter(|meant| *meant != name.as_str()) {
+                    if let Some(meant) =
+                        suggest(name, &names).filter(|meant| *meant != name.as_str())
+                    {
                         self.refused(meant);
                     }
                     continue;
