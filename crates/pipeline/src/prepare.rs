@@ -196,11 +196,7 @@ pub fn prepare(
         mut features,
     } = read(&pipeline, (reading, stage), cutoff, &mut found);
     let of_features = features.aggregate_names();
-    // What a version before learned matters to a pipeline that can run.
-    let artifacts = match lake.is_empty() && !found.has_errors() {
-        true => Artifacts::decide(&pipeline, &features.published, as_of, &mut found)?,
-        false => Artifacts::default(),
-    };
+    let artifacts = artifacts(&pipeline, (&features, as_of), lake.is_empty(), &mut found)?;
     hidden_aggregates(&pipeline, &inputs, (as_of, &artifacts), &mut features);
     let cohorts = cohorts::plan::plan(&pipeline, &inputs, &mut features);
     if let Err(problems) = populations(&pipeline, &inputs, as_of, true, &mut features) {
@@ -215,12 +211,8 @@ pub fn prepare(
     let mut labels = Labels::new(&pipeline, features.derived.iter().chain(&features.late));
     let value = value::plan(&pipeline, &published, &labels, &mut found);
     published.extend(value.iter().map(|(info, _)| info.clone()));
-    let checked = base::Checked {
-        pipeline: &pipeline,
-        published: &published,
-        condition_is_untimed: looks_back(&pipeline, as_of) && untimed.contains_key(base::CONDITION),
-    };
-    base::check(&checked, &mut found);
+    let is_untimed = untimed.contains_key(base::CONDITION);
+    check_base(&pipeline, &published, (as_of, is_untimed), &mut found);
     expressions(&pipeline, &features, &labels, &mut found);
     customer_key(&pipeline, &mut found);
     names::rules(&pipeline, &features, &mut found);
@@ -256,6 +248,34 @@ pub fn prepare(
     plan_aged(&mut prepared, &inputs, &of_features);
     leaves::plan(&mut prepared);
     Ok(prepared)
+}
+
+/// What a version before learned, which matters to a pipeline that can run.
+fn artifacts(
+    pipeline: &Pipeline,
+    (features, as_of): (&FeaturePlan, NaiveDate),
+    has_lake: bool,
+    found: &mut Diagnostics,
+) -> Result<Artifacts, PipelineError> {
+    match has_lake && !found.has_errors() {
+        true => Artifacts::decide(pipeline, &features.published, as_of, found),
+        false => Ok(Artifacts::default()),
+    }
+}
+
+/// Checks who is in the base; whether the condition for it is known of today alone matters where earlier days are looked at.
+fn check_base(
+    pipeline: &Pipeline,
+    published: &[FeatureInfo],
+    (as_of, is_untimed): (NaiveDate, bool),
+    found: &mut Diagnostics,
+) {
+    let checked = base::Checked {
+        pipeline,
+        published,
+        condition_is_untimed: looks_back(pipeline, as_of) && is_untimed,
+    };
+    base::check(&checked, found);
 }
 
 /// Plans what the features, and the scores that schemes read, would be without the rows since the previous version.

@@ -326,7 +326,8 @@ fn typed(name: &str, ty: Type, stored: &Stored, values: Vec<Option<String>>) -> 
 fn of_numbers(name: &str, ty: Type, values: &[Option<String>]) -> Option<(Type, Option<String>)> {
     /// Seconds from 1990 to 2100.
     const SECONDS: RangeInclusive<i64> = 631_152_000..=4_102_444_800;
-    if ty != Type::Int || words::of_event(name) <= 0 {
+    let has_none = values.iter().flatten().next().is_none();
+    if ty != Type::Int || words::of_event(name) <= 0 || has_none {
         return None;
     }
     let units = [
@@ -346,7 +347,6 @@ fn of_numbers(name: &str, ty: Type, values: &[Option<String>]) -> Option<(Type, 
         .into_iter()
         .find(|(_, per_second)| fits(*per_second))?;
     let declared = format!("{{ type = \"timestamp\", epoch = \"{unit}\" }}");
-    values.iter().flatten().next()?;
     Some((Type::Timestamp, Some(declared)))
 }
 
