@@ -58,6 +58,7 @@ pub enum Ty {
     Text,
     Int,
     Float,
+    Bool,
     Date,
     Timestamp,
     /// Exact, with two decimals.
@@ -74,6 +75,7 @@ impl Ty {
             Self::Text => *ty == DataType::Utf8,
             Self::Int => *ty == DataType::Int64,
             Self::Float => *ty == DataType::Float64,
+            Self::Bool => *ty == DataType::Boolean,
             Self::Date => *ty == DataType::Date32,
             Self::Timestamp => *ty == DataType::Timestamp(TimeUnit::Microsecond, None),
             Self::Money => matches!(ty, DataType::Decimal128(_, 2)),
@@ -88,6 +90,7 @@ impl Ty {
             Self::Text => "string",
             Self::Int => "i64",
             Self::Float => "f64",
+            Self::Bool => "bool",
             Self::Date => "date",
             Self::Timestamp => "timestamp (µs, local)",
             Self::Money => "decimal(18, 2)",

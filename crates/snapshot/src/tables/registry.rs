@@ -6,6 +6,7 @@ mod calibration;
 mod cohorts;
 mod customers;
 mod drift;
+mod experiments;
 mod features;
 mod memberships;
 mod merged_keys;
@@ -64,6 +65,7 @@ pub static TABLES: &[Table] = &[
     cohorts::TABLE,
     customers::TABLE,
     drift::TABLE,
+    experiments::TABLE,
     features::TABLE,
     memberships::TABLE,
     merged_keys::TABLE,

@@ -57,6 +57,7 @@ fn every_table_of_the_release_is_declared() {
             "cohorts",
             "customers",
             "drift",
+            "experiments",
             "features",
             "memberships",
             "merged_keys",
