@@ -20,6 +20,7 @@ pub(crate) fn rows_and_columns(pipeline: &Pipeline) -> Pipeline {
     data.gates = Gates::default();
     data.memberships = Memberships::default();
     data.action_columns.clear();
+    data.experiments.clear();
     data.customer.cohorts = false;
     for source in &mut data.sources {
         source.freshness = None;

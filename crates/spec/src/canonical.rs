@@ -52,6 +52,9 @@ pub fn canonical(pipeline: &Pipeline) -> String {
     sorted
         .playbooks
         .sort_by(|a, b| a.name.value.cmp(&b.name.value));
+    sorted
+        .experiments
+        .sort_by(|a, b| a.name.value.cmp(&b.name.value));
     sorted.gates.sort();
     serde_json::json!(sorted).to_string()
 }

@@ -3,6 +3,7 @@
 mod description;
 mod encoding;
 mod expect;
+mod experiment;
 mod feature;
 mod form;
 mod gates;
@@ -199,17 +200,13 @@ fn pipeline(file: &Reader<'_>, kinds: &Syntax) -> Pipeline {
         gates: gates::gates(file, &schemes, &kinds.gates),
         expect: expect::expectations(file, &schemes),
         action_columns: playbook::action_columns(file),
+        experiments: experiment::experiments(file, &schemes),
         features,
         scores,
         schemes,
         sources,
     };
-    for (key, what) in [
-        ("experiments", "[experiments] is"),
-        ("engine", "`engine` is"),
-    ] {
-        file.not_built(key, what);
-    }
+    file.not_built("engine", "`engine` is");
     join::check_used(
         file.notes,
         &pipeline.sources,

@@ -6,6 +6,7 @@
 //! Its plain enums are written as in the file: parser, JSON Schema and canonical form read their values from here.
 
 mod expect;
+mod experiment;
 mod feature;
 mod form;
 mod gates;
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 pub use crate::time_format::TimeFormat;
 pub use expect::{Bounds, Condition, Expect, Scalar, Subject};
+pub use experiment::{Experiment, SegmentOf, Variant};
 pub use feature::{
     Arguments, Base, Description, Direction, FeatureBody, FeatureDecl, Features, LifecycleLimits,
     Unit,
@@ -126,6 +128,9 @@ pub struct Pipeline {
     pub expect: Vec<Expect>,
     /// Columns of `customers` that the table `actions` has beside its own, in file order.
     pub action_columns: Vec<At<String>>,
+    /// Experiments in file order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub experiments: Vec<Experiment>,
     /// The conditions under which a run may publish. No part of the canonical form: it decides whether there are bytes, not
     /// which.
     #[serde(skip)]

@@ -149,6 +149,9 @@ struct PipelineFile {
     memberships: Option<MembershipsTable>,
     /// What schemes and segments must be like, and what happens where they are not.
     gates: Option<GatesTable>,
+    /// Experiments: customers drawn into variants that a metric compares; the table has the name of the column of `customers` with
+    /// the variant.
+    experiments: Option<BTreeMap<String, ExperimentTable>>,
     /// What must hold before a version is published.
     expect: Option<Vec<ExpectTable>>,
     /// The table of what is to be done with whom.
@@ -294,6 +297,39 @@ struct PlaybookTable {
     /// Who acts.
     owner: Option<String>,
 }
+
+/// An experiment: customers are drawn into variants by a hash of their keys, once for all, and a metric compares the variants.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "the shape of a table; never filled")]
+struct ExperimentTable {
+    /// The scheme whose customers are drawn; all customers are, without `scheme` and `segment`.
+    scheme: Option<String>,
+    /// The segment whose customers are drawn.
+    segment: Option<String>,
+    /// The share of customers who get each variant; customers beyond their sum take no part.
+    #[schemars(extend("minProperties" = 2))]
+    variants: BTreeMap<String, VariantShare>,
+    /// The variant that the others are compared with; `control` by default. Its customers are in no playbook of the segment.
+    control: Option<String>,
+    /// The numeric column of `customers` by which the variants are compared.
+    metric: String,
+    /// Days after which a customer is compared, such as `30d`: what the metric counts then came after the customer was drawn. By
+    /// default the window of the metric; to be stated where it has none.
+    after: Option<String>,
+    /// First day whose customers are drawn: a date without quotes. Without it every version draws, those of past days among them.
+    #[schemars(extend("format" = "date"))]
+    starts: Option<String>,
+    /// Last day whose customers are drawn.
+    #[schemars(extend("format" = "date"))]
+    ends: Option<String>,
+}
+
+/// A share of the customers: above 0, at most 1.
+#[derive(JsonSchema)]
+#[schemars(transparent)]
+#[expect(dead_code, reason = "the shape of a value; never filled")]
+struct VariantShare(#[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1))] f64);
 
 /// The table of what is to be done with whom: a row per customer and playbook.
 #[derive(JsonSchema)]

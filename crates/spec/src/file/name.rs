@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::diagnostic::Diagnostic;
-use crate::pipeline::{Pipeline, Scheme, SchemeColumn, SchemeColumnKind, Score, VALUE_COLUMNS};
+use crate::pipeline::{
+    Experiment, Pipeline, Scheme, SchemeColumn, SchemeColumnKind, Score, VALUE_COLUMNS,
+};
 use crate::reader::Notes;
 
 pub(super) use crate::reader::{Names, check_name};
@@ -86,6 +88,9 @@ pub(super) fn check_unique_columns(notes: &Notes, pipeline: &Pipeline) {
         .with_help("each is a column of the published table `customers`; rename one");
         notes.add(with_case(found, &taken.name, name));
     }
+    for experiment in &pipeline.experiments {
+        check_experiment_columns(notes, experiment, &mut seen);
+    }
     for score in &pipeline.scores {
         check_score_columns(notes, score, &pipeline.scores, &mut seen);
         let name = &score.name.value;
@@ -101,6 +106,25 @@ pub(super) fn check_unique_columns(notes: &Notes, pipeline: &Pipeline) {
                 ));
             notes.add(with_case(found, name, &scheme.name.value));
         }
+    }
+}
+
+/// Compares the columns of an experiment with all earlier ones: one message for the first that is there already.
+fn check_experiment_columns(notes: &Notes, experiment: &Experiment, seen: &mut Columns) {
+    let name = &experiment.name;
+    let place = format!("[experiments.{}]", name.value);
+    let taken = experiment.columns().map(|column| {
+        let taken = seen.take(&column, "a column of an experiment", place.clone());
+        taken.map(|taken| (column, taken))
+    });
+    if let Some((column, taken)) = taken.into_iter().flatten().next() {
+        let message = format!(
+            "{place} adds the column `{column}`, and `{}` is {} already",
+            taken.name, taken.what
+        );
+        let found = Diagnostic::error("TS-P007", message, name.span.clone())
+            .with_help("each is a column of the published table `customers`; rename one");
+        notes.add(with_case(found, &taken.name, &column));
     }
 }
 

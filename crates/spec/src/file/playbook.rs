@@ -88,43 +88,48 @@ fn touch(table: &Reader<'_>) -> Option<String> {
     word_of::<Touch>(table.notes, &text, "touch").map(|_| text.value)
 }
 
+/// Reports a playbook for a segment that its scheme does not have.
 fn check_segment_exists(notes: &Notes, playbook: &Playbook, schemes: &[Scheme]) {
-    let wanted = &playbook.scheme;
-    if wanted.value.is_empty() {
+    let segment = &playbook.segment;
+    let Some(found) = unknown_segment((&playbook.scheme, segment), schemes) else {
         return;
+    };
+    let is_scheme = found.span == playbook.scheme.span;
+    let by_name = !is_scheme && found.help.is_none() && segment.span == playbook.name.span;
+    notes.add(if by_name {
+        found.with_help("a playbook is for the segment with its own name, unless `segment = \"…\"` names another")
+    } else {
+        found
+    });
+}
+
+/// A scheme that the file does not have, or a segment that the scheme does not have as far as the file itself names them.
+pub(super) fn unknown_segment(
+    (wanted, segment): (&At<String>, &At<String>),
+    schemes: &[Scheme],
+) -> Option<Diagnostic> {
+    if wanted.value.is_empty() {
+        return None;
     }
     let Some(scheme) = schemes.iter().find(|s| s.name.value == wanted.value) else {
         let names: Vec<&str> = schemes.iter().map(|s| s.name.value.as_str()).collect();
         let span = wanted.span.clone();
-        notes.add(unknown_name(
-            "TS-P018",
-            "scheme",
-            &wanted.value,
-            span,
-            &names,
-        ));
-        return;
+        let unknown = unknown_name("TS-P018", "scheme", &wanted.value, span, &names);
+        return Some(unknown);
     };
-    let Some(segments) = segments(&scheme.kind) else {
-        return;
-    };
-    let segment = &playbook.segment;
-    if !segments.contains(&segment.value.as_str()) {
-        let what = format!("segment of scheme `{}`", scheme.name.value);
-        let found = unknown_name(
-            "TS-P019",
-            &what,
-            &segment.value,
-            segment.span.clone(),
-            &segments,
-        );
-        let by_name = found.help.is_none() && segment.span == playbook.name.span;
-        notes.add(if by_name {
-            found.with_help("a playbook is for the segment with its own name, unless `segment = \"…\"` names another")
-        } else {
-            found
-        });
+    let segments = segments(&scheme.kind)?;
+    if segments.contains(&segment.value.as_str()) {
+        return None;
     }
+    let what = format!("segment of scheme `{}`", scheme.name.value);
+    let span = segment.span.clone();
+    Some(unknown_name(
+        "TS-P019",
+        &what,
+        &segment.value,
+        span,
+        &segments,
+    ))
 }
 
 /// Segments that the file itself names; none where they depend on data or on a named grid.

@@ -17,6 +17,7 @@ macro_rules! assert_told {
 
 mod command_line;
 mod coverage;
+mod experiments;
 mod features;
 mod gates;
 mod goal_and_customer;

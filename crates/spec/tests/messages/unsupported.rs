@@ -6,11 +6,6 @@ use super::family;
 fn tables_and_keys_of_later_versions() {
     assert_told!(family(&[
         (
-            "experiments",
-            "[playbooks.rescue]",
-            "[experiments.mail]\nscheme = \"touch\"\n\n[playbooks.rescue]"
-        ),
-        (
             "engines",
             "currency = \"GBP\"",
             "currency = \"GBP\"\nengine = { kind = \"spark\" }"

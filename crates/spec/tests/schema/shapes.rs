@@ -272,10 +272,17 @@ const TABLES: &[Row] = &[
         "[playbooks.p]",
         "[playbooks.p]\nzzz = 1",
     ),
+    (
+        "ExperimentTable",
+        None,
+        "[experiments.e]",
+        "[experiments.e]\nzzz = 1",
+    ),
 ];
 
 /// Definitions whose keys are names, and those that are no tables.
 pub const NO_SHAPE: &[&str] = &[
+    "VariantShare",
     "Direction",
     "OnFail",
     "NamesValue",
