@@ -47,6 +47,8 @@ mod diff;
 mod documented_commands;
 #[path = "suite/duplicates.rs"]
 mod duplicates;
+#[path = "suite/enrolment.rs"]
+mod enrolment;
 #[path = "suite/evolution.rs"]
 mod evolution;
 #[path = "suite/exact_values.rs"]

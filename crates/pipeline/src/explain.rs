@@ -3,9 +3,10 @@
 //! The types that matter: [`Explanation`] of a customer, [`SchemeExplained`], [`ScoreExplained`].
 //!
 //! Where to look: `rows` reads the rows of the customers, `rules` evaluates conditions, `nearest` looks for the smallest change
-//! that leads to another segment, `scores` and `missing` say what is known of scores and of values that are missing, `stays`
+//! that leads to another segment, `experiments` those the customer takes part in, `scores` and `missing` say what is known of scores and of values that are missing, `stays`
 //! goes back through the versions, `text` shows it.
 
+mod experiments;
 mod missing;
 mod nearest;
 mod rows;
@@ -26,6 +27,7 @@ use crate::error::PipelineError;
 use crate::held;
 use crate::merged;
 
+pub use experiments::ExperimentExplained;
 pub use missing::Missing;
 pub use nearest::Change;
 use rows::Rows;
@@ -46,6 +48,9 @@ pub struct Explanation {
     pub assigned: bool,
     /// Why it is in its segment, by scheme.
     pub schemes: Vec<SchemeExplained>,
+    /// The experiments that it takes part in.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub experiments: Vec<ExperimentExplained>,
     /// What models say.
     pub scores: Vec<ScoreExplained>,
     /// Features without a value, and why.
@@ -197,6 +202,7 @@ pub fn explain(
             as_of: version.as_of(),
             assigned: !explained.memberships.of(key).is_empty(),
             schemes: own,
+            experiments: experiments::experiments(&explained.declared, &explained.customers, row),
             scores: scores.of(&explained.customers, key, row),
             missing: missing::missing(version, &explained.customers, row),
             features: scores::features(version, &explained.customers, row),

@@ -10,9 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tessera_expr::{BinaryOp, Expr, Function, Literal, Node, Type, children};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics, unknown_name};
-use tessera_spec::pipeline::{
-    ExprText, LifecycleLimits, Playbook, Scheme, SchemeColumnKind, Subject,
-};
+use tessera_spec::pipeline::{At, ExprText, LifecycleLimits, Scheme, SchemeColumnKind, Subject};
 
 use crate::scores;
 use crate::units::constant;
@@ -207,6 +205,12 @@ pub(crate) fn type_of(holds: SchemeColumnKind) -> Type {
 /// Reports playbooks and expectations of segments that no customer can have.
 pub(crate) fn segment_names(pipeline: &Pipeline, found: &mut Diagnostics) {
     playbooks(pipeline, found);
+    for of in pipeline.experiments.iter().filter_map(|e| e.of.as_ref()) {
+        let known = unnamed_segments(pipeline, &of.scheme.value);
+        if let Some(known) = known.filter(|known| !known.contains(&of.segment.value)) {
+            found.extend([unknown_segment((&of.scheme, &of.segment), &known)]);
+        }
+    }
     for expect in &pipeline.expect {
         let Subject::Segment { scheme, segment } = &expect.subject else {
             continue;
@@ -226,27 +230,37 @@ pub(crate) fn segment_names(pipeline: &Pipeline, found: &mut Diagnostics) {
 /// does not name, of grids and lifecycle schemes.
 fn playbooks(pipeline: &Pipeline, found: &mut Diagnostics) {
     for playbook in &pipeline.playbooks {
-        let scheme = pipeline.scheme(&playbook.scheme.value);
-        let Some(scheme) = scheme.filter(|scheme| scheme.kind.settings().declared().is_none())
-        else {
+        let (scheme, segment) = (&playbook.scheme, &playbook.segment);
+        let known = unnamed_segments(pipeline, &scheme.value);
+        let Some(known) = known.filter(|known| !known.contains(&segment.value)) else {
             continue;
         };
-        let known = segments(scheme, &pipeline.features.lifecycle);
-        if let Some(known) = known.filter(|known| !known.contains(&playbook.segment.value)) {
-            found.extend([unknown_segment(playbook, &known)]);
-        }
+        let missing = unknown_segment((scheme, segment), &known);
+        let by_name = missing.help.is_none() && segment.span == playbook.name.span;
+        found.extend([match by_name {
+            true => missing.with_help(
+                "a playbook is for the segment with its own name, unless `segment = \"…\"` names another",
+            ),
+            false => missing,
+        }]);
     }
 }
 
-fn unknown_segment(playbook: &Playbook, known: &[String]) -> Diagnostic {
+/// The segments of a scheme that customers can have, where the file does not name them; none where they depend on data.
+fn unnamed_segments(pipeline: &Pipeline, scheme: &str) -> Option<Vec<String>> {
+    let scheme = pipeline.scheme(scheme)?;
+    let is_unnamed = scheme.kind.settings().declared().is_none();
+    is_unnamed.then(|| segments(scheme, &pipeline.features.lifecycle))?
+}
+
+fn unknown_segment((scheme, segment): (&At<String>, &At<String>), known: &[String]) -> Diagnostic {
     let names: Vec<&str> = known.iter().map(String::as_str).collect();
-    let what = format!("segment of scheme `{}`", playbook.scheme.value);
-    let (name, span) = (&playbook.segment.value, playbook.segment.span.clone());
-    let missing = unknown_name("TS-P019", &what, name, span, &names);
-    if missing.help.is_none() && playbook.segment.span == playbook.name.span {
-        return missing.with_help(
-            "a playbook is for the segment with its own name, unless `segment = \"…\"` names another",
-        );
-    }
-    missing
+    let what = format!("segment of scheme `{}`", scheme.value);
+    unknown_name(
+        "TS-P019",
+        &what,
+        &segment.value,
+        segment.span.clone(),
+        &names,
+    )
 }

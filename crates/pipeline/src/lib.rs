@@ -8,7 +8,7 @@
 //! texts and numbers columns can have, `units` which columns an expression has the values of, `identity` identifies a run, `defining`
 //! knows what of a pipeline defines rows and columns,
 //! `name` knows the versions of a pipeline that was renamed, `lines` who can be lost in which line of business,
-//! `history` compares with the previous version, `held` keeps an earlier definition of a scheme in use, `leaves` finds when
+//! `history` compares with the previous version, `experiments` draws customers into variants and compares these, `held` keeps an earlier definition of a scheme in use, `leaves` finds when
 //! customers leave by time alone, `nearest` the smallest change that would move them, `publish` makes tables, version and report,
 //! `work` holds the files of a run outside the store, `store_place` refuses a store in the folder of a source, `monitor` writes metrics and lineage, `diff` compares two versions,
 //! `draft` writes a first pipeline file for a lake, `explain` states why customers are in their segments, `backfill` which past days are to be run, `plan` what a run would
@@ -29,6 +29,7 @@ mod digits;
 pub mod draft;
 mod error;
 mod expect;
+mod experiments;
 pub mod explain;
 mod gates;
 mod held;

@@ -33,16 +33,37 @@ pub struct ActionBatches<'a> {
     asked: Vec<ArrayRef>,
     /// Value now, value at risk, and what customers are worth where neither is declared; NaN where there is none.
     worth: [Vec<f64>; 3],
-    /// By scheme who may be contacted; everybody in the others.
-    reachable: &'a BTreeMap<String, BooleanArray>,
+    listed: Listed<'a>,
     /// Playbooks by name, each with its scheme and the index of its segment there.
     playbooks: VecDeque<(&'a Playbook, &'a Assignment, u32)>,
     /// Rows of the first of these playbooks by priority, and how many of them are written.
     current: Option<(Vec<u32>, usize)>,
 }
 
-/// The table `actions`. `value` is the column of what customers are worth, `reachable` says by scheme who may be contacted: others are not
-/// in the table. `asked` are further columns of the customers, in table order of the customers.
+/// Who is in no playbook although its segment has one, by scheme and in table order of the customers.
+#[derive(Debug, Clone, Copy)]
+pub struct Listed<'a> {
+    /// Who may be contacted; everybody in schemes that are not named.
+    pub reachable: &'a BTreeMap<String, BooleanArray>,
+    /// Who is kept out as the control of an experiment; nobody in schemes that are not named.
+    pub kept_out: &'a BTreeMap<String, BooleanArray>,
+}
+
+impl Listed<'_> {
+    /// Whether a customer of a scheme may be contacted.
+    fn is_reachable(&self, scheme: &str, row: usize) -> bool {
+        let reachable = self.reachable.get(scheme);
+        reachable.is_none_or(|known| known.is_valid(row) && known.value(row))
+    }
+
+    /// Whether a customer of a scheme is in the control of an experiment.
+    fn is_kept_out(&self, scheme: &str, row: usize) -> bool {
+        let kept_out = self.kept_out.get(scheme);
+        kept_out.is_some_and(|known| known.is_valid(row) && known.value(row))
+    }
+}
+
+/// The table `actions`. `value` is the column of what customers are worth; `listed` says who is not in the table. `asked` are further columns of the customers, in table order of the customers.
 ///
 /// # Errors
 /// An assignment of another number of customers than the table has.
@@ -51,7 +72,7 @@ pub fn actions<'a>(
     customers: &'a Customers,
     assignments: &'a [Assignment],
     playbooks: &'a [Playbook],
-    (value, reachable): (Option<&str>, &'a BTreeMap<String, BooleanArray>),
+    (value, listed): (Option<&str>, Listed<'a>),
     asked: Vec<(Field, ArrayRef)>,
 ) -> Result<ActionBatches<'a>, SegmentError> {
     check_lengths(customers, assignments)?;
@@ -104,17 +125,18 @@ pub fn actions<'a>(
             worth(VALUE_AT_RISK)?,
             worth(value.unwrap_or_default())?,
         ],
-        reachable,
+        listed,
         playbooks: planned.into(),
         current: None,
     })
 }
 
-/// For each scheme with a playbook, the customers whose segment has none, and those with one who may not be contacted.
+/// For each scheme with a playbook, the customers whose segment has none, and those with one who may not be contacted or are in the
+/// control of an experiment.
 pub fn without_playbook(
     assignments: &[Assignment],
     playbooks: &[Playbook],
-    reachable: &BTreeMap<String, BooleanArray>,
+    listed: Listed<'_>,
 ) -> Vec<(String, Parameter)> {
     let of_scheme = |assignment: &Assignment| {
         let own: Vec<&str> = playbooks
@@ -132,7 +154,7 @@ pub fn without_playbook(
             (assignment.scheme.clone(), row)
         };
         let mut rows = vec![number("customers_without_playbook", without)];
-        if let Some(reachable) = reachable.get(&assignment.scheme) {
+        if let Some(reachable) = listed.reachable.get(&assignment.scheme) {
             let (mut kept_out, mut unknown) = (0, 0);
             for (segment, reachable) in assignment.segment_of.iter().zip(reachable) {
                 let name = &assignment.segments[*segment as usize].name;
@@ -145,6 +167,21 @@ pub fn without_playbook(
             if unknown > 0 {
                 rows.push(number("customers_not_known_reachable", unknown));
             }
+        }
+        if listed.kept_out.contains_key(&assignment.scheme) {
+            let scheme = assignment.scheme.as_str();
+            let of_playbook = assignment
+                .segment_of
+                .iter()
+                .enumerate()
+                .filter(|(_, segment)| {
+                    let name = &assignment.segments[**segment as usize].name;
+                    own.contains(&name.as_str())
+                });
+            let kept_out = of_playbook.filter(|(row, _)| {
+                listed.is_kept_out(scheme, *row) && listed.is_reachable(scheme, *row)
+            });
+            rows.push(number("customers_in_control", kept_out.count() as u64));
         }
         match own.is_empty() {
             true => Vec::new(),
@@ -190,12 +227,13 @@ impl ActionBatches<'_> {
         &self.schema
     }
 
-    /// The customers of a segment who may be contacted by descending value at risk, then by descending value now, then by what they are
+    /// The customers of a segment who may be contacted and are in no control, by descending value at risk, then by descending value now, then by what they are
     /// worth, then by key. Customers without these values come last.
     fn by_priority(&self, assignment: &Assignment, segment: u32) -> Vec<u32> {
-        let reachable = self.reachable.get(&assignment.scheme);
-        let may_be_contacted =
-            |row: usize| reachable.is_none_or(|known| known.is_valid(row) && known.value(row));
+        let scheme = assignment.scheme.as_str();
+        let may_be_contacted = |row: usize| {
+            self.listed.is_reachable(scheme, row) && !self.listed.is_kept_out(scheme, row)
+        };
         let mut rows: Vec<u32> = (0..self.customers.len())
             .map(|position| self.customers.row_by_key(position) as u32)
             .filter(|&row| assignment.segment_of[row as usize] == segment)

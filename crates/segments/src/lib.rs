@@ -52,7 +52,7 @@ mod summary;
 mod tables;
 mod wording;
 
-pub use actions::{ActionBatches, actions, for_nobody, without_playbook};
+pub use actions::{ActionBatches, Listed, actions, for_nobody, without_playbook};
 pub use assignment::{
     AssignedBy, Assignment, ClusterIdentity, Extra, ExtraColumn, Held, Reasons, SegmentInfo,
     Warning, WhyEmpty, WorstValue, segment_id,

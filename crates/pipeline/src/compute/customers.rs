@@ -19,7 +19,7 @@ use crate::history::{self, Evidence, History, HistoryMark};
 use crate::prepared::Prepared;
 use crate::publish::{self, Tables};
 use crate::stage::{Stage, StageReport};
-use crate::{cohorts, expect, leaves, lines, merged, nearest, scores, sources, value};
+use crate::{cohorts, expect, experiments, leaves, lines, merged, nearest, scores, sources, value};
 
 /// Memory of a score in addition to the tables, as a multiple of their size: its matrix, its training rows, its columns.
 const SCORE_COPIES: f64 = 2.0;
@@ -297,6 +297,8 @@ impl Job<'_> {
             assigned: assigned.artifacts(),
         };
         let (customers, assignments) = (assigned.customers(), assigned.assignments());
+        let published = assigned.published()?;
+        let conducted = experiments::conduct(prepared, published, history.version_before())?;
         let mut told = history.tell(prepared, customers, assignments, &evidence)?;
         if let Some(inputs) = &made.later {
             let ledger = Ledger::from_batches(std::slice::from_ref(&told.ledger))?;
@@ -321,7 +323,7 @@ impl Job<'_> {
             &made.outcomes,
             rejects,
             scored,
-            reachable,
+            (reachable, conducted),
         )?;
         tables.add_cohorts(made.cohorts.clone());
         tables.expectations = expect::hold(prepared, &tables)?;

@@ -29,6 +29,12 @@ pub(super) fn text(explanation: &Explanation) -> String {
     if let Some(why) = &explanation.history_ends {
         let _ = writeln!(to, "\nearlier segments are not known: {why}");
     }
+    if !explanation.experiments.is_empty() {
+        to.push_str("\nexperiments\n");
+    }
+    for experiment in &explanation.experiments {
+        let _ = writeln!(to, "  {}", experiment.words());
+    }
     if !explanation.scores.is_empty() {
         to.push_str("\nscores\n");
     }

@@ -46,6 +46,10 @@ pub(super) fn compare(prepared: &Prepared, key: &DataType, version: &Version) ->
         };
         now.insert(column.name, ty);
     }
+    for experiment in &prepared.pipeline.experiments {
+        let [variant, day, before] = experiment.columns();
+        now.extend([(variant, "Utf8"), (day, "Date32"), (before, "Float64")]);
+    }
     if prepared.pipeline.customer.active.is_some() {
         now.insert(crate::base::ACTIVE.to_owned(), "Boolean");
     }

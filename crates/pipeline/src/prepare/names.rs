@@ -9,11 +9,13 @@ use tessera_snapshot::tables::{TABLES, Ty};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics, unknown_name};
 use tessera_spec::pipeline::{
-    At, Direction, FeatureBody, Role, Scheme, SchemeColumn, SchemeInput, Score, Target, Wanted,
+    At, Direction, Experiment, FeatureBody, Role, Scheme, SchemeColumn, SchemeInput, Score, Target,
+    Wanted,
 };
 
 use super::limits;
 use crate::base;
+use crate::intervals;
 use crate::labels::{Labels, type_of};
 use crate::scores;
 
@@ -251,7 +253,7 @@ fn unlike(feature: &At<String>, info: &FeatureInfo, role: Role) -> Option<Diagno
     Some(problem.with_help(help))
 }
 
-/// Checks the columns of `[actions]`: features, scores, values and columns of schemes.
+/// Checks the columns of `[actions]`: features, scores, values and columns of schemes and experiments.
 pub(super) fn action_columns(
     pipeline: &Pipeline,
     published: &[FeatureInfo],
@@ -259,8 +261,14 @@ pub(super) fn action_columns(
 ) {
     let schemes: Vec<SchemeColumn> = pipeline.schemes.iter().flat_map(Scheme::columns).collect();
     let features = published.iter().map(|f| f.name.as_str());
+    let drawn: Vec<String> = pipeline
+        .experiments
+        .iter()
+        .flat_map(Experiment::columns)
+        .collect();
     let names: Vec<&str> = features
         .chain(schemes.iter().map(|column| column.name.as_str()))
+        .chain(drawn.iter().map(String::as_str))
         .collect();
     let unknown = |column: &&At<String>| !names.contains(&column.value.as_str());
     let missing = pipeline.action_columns.iter().filter(unknown);
@@ -269,6 +277,16 @@ pub(super) fn action_columns(
         unknown_name("TS-G001", what, &column.value, column.span.clone(), &names)
     };
     found.extend(missing.map(problem));
+}
+
+/// Checks the metrics of experiments: numbers that `customers` has.
+pub(super) fn experiments(pipeline: &Pipeline, published: &[FeatureInfo], found: &mut Diagnostics) {
+    let ends = intervals::ends(pipeline);
+    let in_customers = published.iter().filter(|info| !ends.contains(&info.name));
+    let in_customers: Vec<FeatureInfo> = in_customers.cloned().collect();
+    for experiment in &pipeline.experiments {
+        check_input(&experiment.metric, Wanted::Number, &in_customers, found);
+    }
 }
 
 pub(super) fn kpi(pipeline: &Pipeline, published: &[FeatureInfo], found: &mut Diagnostics) {

@@ -7,12 +7,13 @@ use std::sync::mpsc::sync_channel;
 use arrow::array::{ArrayRef, BooleanArray, Date32Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde_json::{Value, json};
-use tessera_segments::{Assignment, Quality, SegmentError};
+use tessera_segments::{Assignment, Listed, Quality, SegmentError};
 use tessera_snapshot::{NewArtifact, StoreError};
 use tessera_spec::pipeline::Playbook;
 
 use crate::customers::Assigned;
 use crate::error::PipelineError;
+use crate::experiments::{self, Conducted};
 use crate::history::Told;
 use crate::intervals::Intervals;
 use crate::marks;
@@ -65,6 +66,10 @@ pub(crate) struct Tables {
     pub(super) playbooks: Vec<Playbook>,
     /// By scheme who may be contacted, where that is stated.
     reachable: BTreeMap<String, BooleanArray>,
+    /// By scheme who is in the control of an experiment.
+    kept_out: BTreeMap<String, BooleanArray>,
+    /// Only with experiments.
+    pub(super) experiments: Option<RecordBatch>,
     /// The column of what customers are worth.
     value: Option<String>,
     /// Columns of the customers that `actions` shows.
@@ -79,7 +84,7 @@ impl Tables {
         outcomes: &[SourceOutcome],
         rejects: Vec<RejectRow>,
         (scored, mut artifacts): (Vec<(String, Scored)>, Vec<NewArtifact>),
-        reachable: BTreeMap<String, BooleanArray>,
+        (reachable, conducted): (BTreeMap<String, BooleanArray>, Conducted),
     ) -> Result<Self, PipelineError> {
         let as_of = epoch_day(prepared.as_of);
         let kpi = prepared
@@ -99,7 +104,11 @@ impl Tables {
         let mut model_rows = tessera_segments::model_rows(assignments);
         model_rows.extend(assigned.artifact_rows());
         let playbooks = &prepared.pipeline.playbooks;
-        let uncalled = tessera_segments::without_playbook(assignments, playbooks, &reachable);
+        let listed = Listed {
+            reachable: &reachable,
+            kept_out: &conducted.kept_out,
+        };
+        let uncalled = tessera_segments::without_playbook(assignments, playbooks, listed);
         model_rows.extend(uncalled);
         let has_scores = !scored.is_empty();
         let (mut calibration, mut backtests) = (Vec::new(), Vec::new());
@@ -118,7 +127,7 @@ impl Tables {
         quality.extend(assigned.counts(prepared));
         quality.extend(merged::quality(told.merged.as_ref(), outcomes)?);
         let customers = assigned.with_schemes()?;
-        let action_columns = action_columns(prepared, &customers)?;
+        let action_columns = action_columns(prepared, &customers, &conducted.columns)?;
         quality.extend(reliance.quality(&prepared.pipeline));
         let segments = tessera_segments::segments_table(as_of, &summaries, playbooks)?;
         let of = (&customers, assignments);
@@ -129,7 +138,12 @@ impl Tables {
             reachable,
             value: prepared.value_feature().map(str::to_owned),
             playbooks: playbooks.clone(),
-            customers: dated(as_of, &assigned.published()?)?,
+            customers: dated(as_of, &conducted.customers)?,
+            experiments: conducted
+                .table
+                .map(|table| dated(as_of, &table))
+                .transpose()?,
+            kept_out: conducted.kept_out,
             segments,
             profiles: tessera_segments::profiles_table(as_of, &profiles)?,
             models: tessera_segments::models_table(as_of, model_rows)?,
@@ -167,6 +181,7 @@ impl Tables {
             ("cohorts", self.cohorts.as_ref()),
             ("customers", Some(&self.customers)),
             ("drift", Some(&self.told.drift)),
+            (experiments::TABLE, self.experiments.as_ref()),
             ("features", Some(&self.features)),
             (merged::TABLE, merged.as_ref()),
             ("migrations", Some(&self.told.migrations)),
@@ -204,12 +219,16 @@ impl Tables {
         if self.playbooks.is_empty() {
             return Ok(());
         }
+        let listed = Listed {
+            reachable: &self.reachable,
+            kept_out: &self.kept_out,
+        };
         let actions = tessera_segments::actions(
             self.as_of,
             self.assigned.customers(),
             self.assigned.assignments(),
             &self.playbooks,
-            (self.value.as_deref(), &self.reachable),
+            (self.value.as_deref(), listed),
             self.action_columns.clone(),
         )?;
         let schema = actions.schema().clone();
@@ -312,8 +331,13 @@ pub(crate) fn dated(as_of: i32, table: &RecordBatch) -> Result<RecordBatch, Pipe
 fn action_columns(
     prepared: &Prepared,
     customers: &RecordBatch,
+    of_experiments: &[(Field, ArrayRef)],
 ) -> Result<Vec<(Field, ArrayRef)>, PipelineError> {
     let asked = prepared.pipeline.action_columns.iter().map(|column| {
+        let mut drawn = of_experiments.iter();
+        if let Some(drawn) = drawn.find(|(field, _)| *field.name() == column.value) {
+            return Ok(drawn.clone());
+        }
         let place = customers.schema().index_of(&column.value)?;
         let field = customers.schema().field(place).clone();
         Ok((field, customers.column(place).clone()))

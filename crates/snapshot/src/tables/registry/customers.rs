@@ -6,7 +6,7 @@ use crate::tables::{Table, Ty};
 pub(super) const TABLE: Table = Table {
         name: "customers",
         doc: "The wide table that dashboards start from: features, scores and segments side by side.",
-        version: "3.0",
+        version: "3.1",
         row: "customer",
         sorted_by: &["<key>"],
         unique: true,
@@ -34,6 +34,12 @@ pub(super) const TABLE: Table = Table {
                 Ty::Any,
                 "Of every scheme the customer's segment, and its permanent id as `<scheme>_segment_id`; of an RFM grid also \
                  `<scheme>_score` and each score alone: `<scheme>_r`, `<scheme>_f`, `<scheme>_m`. Null for closed accounts.",
+            ),
+            may(
+                "<experiment>",
+                Ty::Any,
+                "Of every experiment the customer's variant, as `<experiment>_enrolled_on` the day on which the customer was drawn, and as \
+                 `<experiment>_before` the metric on that day. Null for those who take no part.",
             ),
             may(
                 "active",
