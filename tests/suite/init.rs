@@ -288,3 +288,43 @@ fn a_lake_without_keys_or_data_is_refused_with_what_to_do() {
     );
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
 }
+
+/// A product whose customers neither buy nor have contracts: who used it last decides.
+#[test]
+fn without_purchases_and_contracts_use_of_the_product_says_who_is_active() {
+    let lake = tempfile::tempdir().unwrap();
+    let (mut accounts, mut usage) = ("account_id,country\n".to_owned(), String::new());
+    usage.push_str("account_id,used_at,feature\n");
+    let mut tickets = "account_id,opened_at,priority\n".to_owned();
+    let first = chrono::NaiveDate::from_ymd_opt(2025, 3, 1).unwrap();
+    for account in 0..200_i64 {
+        let country = ["DE", "FR", "NL"][account as usize % 3];
+        writeln!(accounts, "A{account:03},{country}").unwrap();
+        for month in 0..(2 + account % 13) {
+            let day = first + chrono::Days::new((month * 30 + account % 29) as u64);
+            writeln!(usage, "A{account:03},{day},search").unwrap();
+        }
+        for ticket in 0..30 {
+            let day = first + chrono::Days::new((ticket * 12) as u64);
+            writeln!(tickets, "A{account:03},{day},low").unwrap();
+        }
+    }
+    for (name, text) in [
+        ("accounts", accounts),
+        ("usage", usage),
+        ("tickets", tickets),
+    ] {
+        std::fs::write(lake.path().join(format!("{name}.csv")), text).unwrap();
+    }
+    let made = Made::of(lake.path(), &[]);
+    assert!(
+        made.text
+            .contains("orders = \"usage\"    # guess: whose rows say that a customer is active"),
+        "{}",
+        made.text
+    );
+    let customers = made.customers();
+    assert_eq!(customers.rows(), 200);
+    assert!(customers.texts("lifecycle").iter().all(Option::is_some));
+    assert!(customers.known("recency_days").iter().all(|known| *known));
+}

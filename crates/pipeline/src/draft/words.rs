@@ -342,36 +342,39 @@ pub(super) fn is_personal(name: &str) -> bool {
             .is_some_and(|word| LAST.contains(&word.as_str()))
 }
 
-/// Whether a table of events holds no purchases by its name.
-pub(super) fn is_no_purchase(table: &str) -> bool {
+/// Whether a table has what customers do with a product, whose latest row says when they were last active.
+pub(super) fn is_activity(table: &str) -> bool {
     has(
         table,
         &[
-            "churn",
-            "ticket",
-            "tickets",
-            "support",
-            "survey",
-            "surveys",
-            "visits",
-            "usage",
-            "session",
-            "sessions",
-            "logins",
-            "clicks",
-            "views",
-            "refund",
-            "refunds",
-            "returns",
-            "cancellations",
-            "complaints",
-            "calls",
-            "emails",
-            "events",
-            "feedback",
-            "reviews",
+            "visits", "usage", "session", "sessions", "logins", "clicks", "views", "events",
         ],
     )
+}
+
+/// Whether a table of events holds no purchases by its name.
+pub(super) fn is_no_purchase(table: &str) -> bool {
+    is_activity(table)
+        || has(
+            table,
+            &[
+                "churn",
+                "ticket",
+                "tickets",
+                "support",
+                "survey",
+                "surveys",
+                "refund",
+                "refunds",
+                "returns",
+                "cancellations",
+                "complaints",
+                "calls",
+                "emails",
+                "feedback",
+                "reviews",
+            ],
+        )
 }
 
 /// A name as the program's own columns are written.

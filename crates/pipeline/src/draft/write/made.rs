@@ -6,6 +6,7 @@ use tessera_expr::Type;
 
 use super::super::look::quoted;
 use super::super::roles::{Kind, Money, Role};
+use super::super::words;
 use super::shown::Shown;
 use super::{ident, toml_expr};
 
@@ -49,6 +50,10 @@ pub(super) fn features(text: &mut String, shown: &Shown<'_, '_>) {
 
 fn purchases(text: &mut String, main: &Role<'_>) {
     let name = &main.table.name;
+    let rows = match words::is_no_purchase(name) {
+        true => "say that a customer is active",
+        false => "are purchases",
+    };
     let catalogue = match main.money {
         Some(_) => "\"rfm\", \"lifecycle\", \"overdue_ratio\"",
         None => {
@@ -57,7 +62,7 @@ fn purchases(text: &mut String, main: &Role<'_>) {
     };
     let _ = write!(
         text,
-        "use = [{catalogue}]\norders = \"{name}\"    # guess: whose rows are purchases\n\
+        "use = [{catalogue}]\norders = \"{name}\"    # guess: whose rows {rows}\n\
          lifecycle = {{ kind = \"cadence\", prior_gaps = 3 }}    # active, slipping, at risk, lapsed: by each customer's own rhythm\n\
          {name}_90d = {{ from = \"{name}\", agg = \"count\", window = \"90d\", base = \"behavioural\" }}\n\
          {name}_prev_90d = {{ from = \"{name}\", agg = \"count\", window = \"90d\", offset = \"90d\", base = \"behavioural\" }}\n"

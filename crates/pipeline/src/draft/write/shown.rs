@@ -12,7 +12,7 @@ const LEAST_HISTORY_DAYS: i64 = 365;
 /// What the parts of the file say of each other.
 pub(super) struct Shown<'r, 't> {
     pub(super) roles: &'r Roles<'t>,
-    /// The source of purchases.
+    /// The source of purchases, or where there is none of what customers do.
     pub(super) main: Option<&'r Role<'t>>,
     /// The feature with what customers brought or pay.
     pub(super) worth: Option<String>,
@@ -65,21 +65,26 @@ impl<'r, 't> Shown<'r, 't> {
     }
 }
 
-/// The source of purchases: the largest with money; otherwise, where there are no contracts, the largest of events.
+/// The source of purchases: the largest with money; otherwise, where there are no contracts, the largest of events, and where none may
+/// be purchases, of what customers do.
 fn main<'r, 't>(roles: &'r Roles<'t>) -> Option<&'r Role<'t>> {
     let events = roles
         .sources
         .iter()
         .filter(|role| role.kind == Kind::Events);
-    let purchases =
-        events.filter(|role| !words::is_no_purchase(&role.table.name) || roles.sources.len() == 1);
     let has_contracts = roles
         .sources
         .iter()
         .any(|role| role.kind == Kind::Intervals);
-    purchases
-        .filter(|role| role.money.is_some() || !has_contracts)
-        .max_by_key(|role| (role.money.is_some(), role.table.rows))
+    let is_purchase = |role: &Role<'_>| !words::is_no_purchase(&role.table.name);
+    let is_alone = roles.sources.len() == 1;
+    let may_be = |role: &&Role<'_>| match has_contracts {
+        true => role.money.is_some() && (is_purchase(role) || is_alone),
+        false => is_purchase(role) || is_alone || words::is_activity(&role.table.name),
+    };
+    events
+        .filter(may_be)
+        .max_by_key(|role| (is_purchase(role), role.money.is_some(), role.table.rows))
 }
 
 /// An attribute with two values that says who has churned.
