@@ -147,6 +147,20 @@ fn customers_are_drawn_once_by_the_hash_of_name_and_key() {
     );
     let fresh = &of(&second, "offer") - &gone;
     assert_eq!(listed(&case, "fresh"), fresh);
+    let store = case.path("store").display().to_string();
+    let told = |key: &str| {
+        let output = run(&["explain", &store, key], 0);
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let one = |name: &str| of(&second, name).pop_first().unwrap();
+    let text = told(&one("control"));
+    let wanted = "\nexperiments\n  mail: control since 2026-02-01: in no playbook of segment fresh of freshness\n";
+    assert!(text.contains(wanted), "{text}");
+    let text = told(&one("offer"));
+    assert!(
+        text.contains("\nexperiments\n  mail: offer since 2026-02-01\n"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -325,6 +339,14 @@ fn a_metric_is_to_count_only_what_came_after() {
         short.contains("TS-G030") && short.contains("30d by default"),
         "{short}"
     );
+    let made_of = told(
+        &|text| {
+            let own = "[features.buys]\nexpr = \"case when spend_30d > 0 then 1 else 0 end\"\nbase = \"value\"";
+            format!("{own}\n{}", text.replace("spend_30d", "buys"))
+        },
+        0,
+    );
+    assert!(!made_of.contains("TS-G"), "{made_of}");
     let unknown = told(&|text| text.replace("spend_30d", "spend_3Od"), 2);
     assert!(
         unknown.contains("TS-G001") && unknown.contains("`spend_30d`"),

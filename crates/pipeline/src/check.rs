@@ -23,8 +23,13 @@ pub struct Checked {
 pub fn check(file: &Path, reading: &Reading, lake: bool) -> Result<Checked, PipelineError> {
     let loaded = load_as_advised(file, &reading.vars)?;
     let pipeline = &loaded.pipeline;
+    let experiments = match pipeline.experiments.len() {
+        0 => String::new(),
+        1 => ", 1 experiment".to_owned(),
+        several => format!(", {several} experiments"),
+    };
     let declared = format!(
-        "{} sources, {} scores, {} schemes, {} playbooks",
+        "{} sources, {} scores, {} schemes, {} playbooks{experiments}",
         pipeline.sources.len(),
         pipeline.scores.len(),
         pipeline.schemes.len(),

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::{filter, sort_to_indices};
 use arrow::datatypes::{Field, FieldRef, Schema};
-use tessera_features::FeatureInfo;
+use tessera_features::{FeatureInfo, FeaturePlan};
 use tessera_snapshot::Version;
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics};
@@ -164,27 +164,39 @@ fn kept_out_of(
 
 /// Days after which what the metric of an experiment counts came after a customer was drawn: those that the experiment states, else the
 /// window of the metric. `None` where neither is stated.
-fn measured_days(pipeline: &Pipeline, experiment: &Experiment) -> Option<u32> {
+fn measured_days(
+    pipeline: &Pipeline,
+    features: &FeaturePlan,
+    experiment: &Experiment,
+) -> Option<u32> {
     experiment
         .after_days
-        .or_else(|| window(pipeline, &experiment.metric.value))
+        .or_else(|| window(pipeline, features, &experiment.metric.value))
 }
 
-/// How many days before the day of a run the window of a declared feature begins; `None` where it has none.
-fn window(pipeline: &Pipeline, feature: &str) -> Option<u32> {
-    let mut declared = pipeline.features.declared.iter();
-    match declared.find(|one| one.name.value == feature)?.body {
-        FeatureBody::Aggregate {
-            window_days: Some(ref days),
-            offset_days,
-            ..
-        } => Some(days.value + offset_days),
-        _ => None,
+/// How many days before the day of a run the rows begin that a feature is made of, at any depth; `None` where it has no such day.
+fn window(pipeline: &Pipeline, features: &FeaturePlan, feature: &str) -> Option<u32> {
+    let declared = &pipeline.features.declared;
+    let mut first = None;
+    for name in features.made_of(std::iter::once(feature)) {
+        match &declared.iter().find(|one| one.name.value == name)?.body {
+            FeatureBody::Expr(_) => {}
+            FeatureBody::Aggregate {
+                window_days,
+                offset_days,
+                ..
+            } => first = first.max(Some(window_days.as_ref()?.value + offset_days)),
+        }
     }
+    first
 }
 
 /// Checks what experiments name, once the columns of `customers` are known.
-pub(crate) fn check(pipeline: &Pipeline, published: &[FeatureInfo], found: &mut Diagnostics) {
+pub(crate) fn check(
+    pipeline: &Pipeline,
+    (features, published): (&FeaturePlan, &[FeatureInfo]),
+    found: &mut Diagnostics,
+) {
     for experiment in &pipeline.experiments {
         let (name, metric) = (&experiment.name, &experiment.metric);
         let columns = experiment.columns();
@@ -199,7 +211,10 @@ pub(crate) fn check(pipeline: &Pipeline, published: &[FeatureInfo], found: &mut 
         if !published.iter().any(|info| info.name == metric.value) {
             continue;
         }
-        match (experiment.after_days, window(pipeline, &metric.value)) {
+        match (
+            experiment.after_days,
+            window(pipeline, features, &metric.value),
+        ) {
             (None, None) => {
                 let message = format!(
                     "it is not known from when on `{}` counts only what came after a customer was drawn",

@@ -223,7 +223,7 @@ pub fn prepare(
     expect::check_columns(&pipeline, &published, &labels, &mut found);
     let pins = Pins::read(&pipeline, as_of, &mut found);
     action_columns(&pipeline, &published, &mut found);
-    crate::experiments::check(&pipeline, &published, &mut found);
+    crate::experiments::check(&pipeline, (&features, &published), &mut found);
     names::experiments(&pipeline, &published, &mut found);
     wrong(lake, &found)?;
     Store::check(Path::new(&pipeline.store), &reading.store)?;

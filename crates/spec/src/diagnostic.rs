@@ -150,7 +150,7 @@ pub fn unknown_name(
     span: Range<usize>,
     available: &[&str],
 ) -> Diagnostic {
-    const SHOWN: usize = 24;
+    const SHOWN: usize = 32;
     let place_at = what.find(" in ").or_else(|| what.find(" of "));
     let (noun, place) = what.split_at(place_at.unwrap_or(what.len()));
     let found = Diagnostic::error(code, format!("unknown {noun} `{name}`{place}"), span);

@@ -315,7 +315,7 @@ struct ExperimentTable {
     /// The numeric column of `customers` by which the variants are compared.
     metric: String,
     /// Days after which a customer is compared, such as `30d`: what the metric counts then came after the customer was drawn. By
-    /// default the window of the metric; to be stated where it has none.
+    /// default the window of the metric, or of the features that it is made of; to be stated where there is none.
     after: Option<String>,
     /// First day whose customers are drawn: a date without quotes. Without it every version draws, those of past days among them.
     #[schemars(extend("format" = "date"))]

@@ -71,7 +71,8 @@ fn compare<'a>(
     enrolled: &Enrolled,
 ) -> Result<Vec<Row<'a>>, PipelineError> {
     let pipeline = &everyone.prepared.pipeline;
-    let days = needed(measured_days(pipeline, experiment), "days of the metric")?;
+    let days = measured_days(pipeline, &everyone.prepared.features, experiment);
+    let days = needed(days, "days of the metric")?;
     let (mut counts, measured) = count(everyone, experiment, enrolled, days)?;
     for (place, counts) in counts.iter_mut().enumerate() {
         let before = lost_before(everyone, experiment, place)?;

@@ -26,6 +26,10 @@ pub(crate) fn check_name(notes: &Notes, names: Names, what: &str, name: &At<Stri
         } else {
             "letters, digits and `_`"
         };
+        let a = match what.starts_with(['a', 'e', 'i', 'o', 'u']) {
+            true => "an",
+            false => "a",
+        };
         let elsewhere = match names {
             Names::Key => format!(
                 ": tables have it under this name, and a source may have another, as `key = \"{}\"` in [sources.NAME]",
@@ -36,7 +40,7 @@ pub(crate) fn check_name(notes: &Notes, names: Names, what: &str, name: &At<Stri
         notes.add(
             Diagnostic::error(
                 "TS-P008",
-                format!("`{}` cannot be the name of a {what}", name.value),
+                format!("`{}` cannot be the name of {a} {what}", name.value),
                 name.span.clone(),
             )
             .with_help(format!(
