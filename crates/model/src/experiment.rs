@@ -8,14 +8,16 @@
 //! `experiment/adjustment.rs`), `experiment/uplift.rs` (intervals), `experiment/verdict.rs`.
 
 mod adjustment;
+mod arm;
 mod assignment;
 mod readout;
 mod sample_ratio;
 mod uplift;
 mod verdict;
 
+pub use arm::{Arm, ExperimentError};
 pub use assignment::{bucket, variant_of};
-pub use readout::{Arm, ArmReadout, ExperimentError, NotComputed, Readout, readout};
+pub use readout::{ArmReadout, Readout, readout};
 pub use sample_ratio::sample_ratio_p;
-pub use uplift::Uplift;
+pub use uplift::{NotComputed, Uplift};
 pub use verdict::{Circumstances, UNEVEN_BELOW, Verdict, verdict};

@@ -7,8 +7,8 @@
 use std::sync::LazyLock;
 
 use statrs::function::beta::checked_beta_reg;
+use statrs::function::gamma::{checked_gamma_ur, gamma_lr};
 pub use statrs::function::gamma::{digamma, ln_gamma};
-use statrs::function::gamma::{gamma_lr, gamma_ur};
 
 /// The 97.5% point of the standard normal distribution: half the width of a two-sided 95% interval, in standard errors.
 pub const Z_95: f64 = 1.959_963_984_540_054;
@@ -39,7 +39,11 @@ fn chi_squared(probability: f64, freedom: f64) -> f64 {
 
 /// The probability that chi-squared with so many degrees of freedom is at least this large.
 pub fn chi_squared_above(value: f64, freedom: f64) -> f64 {
-    gamma_ur(freedom / 2.0, value.max(0.0) / 2.0)
+    // `gamma_ur` panics at 0.
+    if value <= 0.0 {
+        return 1.0;
+    }
+    checked_gamma_ur(freedom / 2.0, value / 2.0).unwrap_or(f64::NAN)
 }
 
 /// The probability that Student's t with so many degrees of freedom, at least 1, is at least this far from 0 on either side.
@@ -294,6 +298,7 @@ mod tests {
         ] {
             close(chi_squared_above(value, freedom), want, 1e-10);
         }
+        assert_eq!(chi_squared_above(0.0, 1.0), 1.0);
         assert_eq!(student_t_beyond(0.0, 5.0), 1.0);
         assert_eq!(student_t_beyond(f64::INFINITY, 5.0), 0.0);
     }

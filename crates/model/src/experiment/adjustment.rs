@@ -1,6 +1,6 @@
 //! CUPED: means adjusted by what was known before enrolment (Deng, Xu, Kohavi & Walker 2013).
 
-use super::readout::Arm;
+use super::arm::Arm;
 use super::uplift::{Moments, mean_of};
 
 /// Fewest customers of each group with the metric before: below, the slope is too uncertain to pass for known.

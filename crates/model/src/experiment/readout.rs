@@ -1,16 +1,8 @@
 //! The means of the groups, and each group against control.
 
 use super::adjustment::Adjustment;
-use super::uplift::{Moments, Uplift};
-
-/// Customers of one group: the metric, and the same metric before enrolment, NaN where it is not known. Both have the same order.
-#[derive(Debug, Clone, Copy)]
-pub struct Arm<'a> {
-    /// The metric of each customer, finite.
-    pub values: &'a [f64],
-    /// The metric of each customer before enrolment.
-    pub before: &'a [f64],
-}
+use super::arm::{Arm, ExperimentError, check};
+use super::uplift::{Moments, NotComputed, Uplift};
 
 /// What the groups show.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,64 +30,6 @@ pub struct ArmReadout {
     pub uplift: Option<Uplift>,
     /// Why there is no uplift; none of control.
     pub reason: Option<NotComputed>,
-}
-
-/// Why a group is not compared with control.
-#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
-pub enum NotComputed {
-    /// A group has fewer than two customers with the metric.
-    #[error(
-        "a comparison needs at least 2 customers with the metric in each group; control has {control}, this group {variant}"
-    )]
-    TooFewCustomers {
-        /// Customers of control.
-        control: u64,
-        /// Customers of the group.
-        variant: u64,
-    },
-    /// In both groups the metric does not differ between customers.
-    #[error(
-        "within each of the two groups all customers have the same value, so there is no spread to judge a difference by"
-    )]
-    NoSpread,
-    /// A sum of squares is beyond what a float holds.
-    #[error("the values are so large that their spread cannot be computed")]
-    TooLarge,
-}
-
-/// Why there is no readout: the caller gave no groups.
-#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
-pub enum ExperimentError {
-    /// Fewer than two groups.
-    #[error("an experiment compares at least 2 groups; there are {found}")]
-    TooFewArms {
-        /// Groups given.
-        found: usize,
-    },
-    /// The metric and the metric before are of different customers.
-    #[error(
-        "group {arm} has {values} values and {before} values before enrolment; both must be of the same customers"
-    )]
-    LengthMismatch {
-        /// 0-based place of the group.
-        arm: usize,
-        /// Values given.
-        values: usize,
-        /// Values before given.
-        before: usize,
-    },
-    /// A metric that is not a number, or a metric before that is infinite.
-    #[error(
-        "customer {customer} of group {arm} has the value {value}; leave customers without the metric out"
-    )]
-    NotFinite {
-        /// 0-based place of the group.
-        arm: usize,
-        /// 0-based place of the customer in it.
-        customer: usize,
-        /// The value.
-        value: f64,
-    },
 }
 
 /// Compares each group with the first one, control.
@@ -126,29 +60,4 @@ pub fn readout(arms: &[Arm<'_>]) -> Result<Readout, ExperimentError> {
         adjusted: adjusted.is_some(),
         correlation: adjustment.map(|found| found.correlation),
     })
-}
-
-fn check(arms: &[Arm<'_>]) -> Result<(), ExperimentError> {
-    if arms.len() < 2 {
-        return Err(ExperimentError::TooFewArms { found: arms.len() });
-    }
-    for (place, arm) in arms.iter().enumerate() {
-        if arm.values.len() != arm.before.len() {
-            return Err(ExperimentError::LengthMismatch {
-                arm: place,
-                values: arm.values.len(),
-                before: arm.before.len(),
-            });
-        }
-        let wrong = arm.values.iter().enumerate().find(|(_, v)| !v.is_finite());
-        let wrong = wrong.or_else(|| arm.before.iter().enumerate().find(|(_, v)| v.is_infinite()));
-        if let Some((customer, value)) = wrong {
-            return Err(ExperimentError::NotFinite {
-                arm: place,
-                customer,
-                value: *value,
-            });
-        }
-    }
-    Ok(())
 }

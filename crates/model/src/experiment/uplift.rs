@@ -1,6 +1,5 @@
 //! One group against control: the difference of the means, and how far it is known.
 
-use super::readout::NotComputed;
 use crate::special::{Z_95, student_t_95, student_t_beyond};
 
 /// How often an interval may miss.
@@ -38,6 +37,29 @@ pub struct Uplift {
     pub smallest_effect: f64,
     /// How many groups are compared with control.
     pub comparisons: usize,
+}
+
+/// Why a group is not compared with control.
+#[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
+pub enum NotComputed {
+    /// A group has fewer than two customers with the metric.
+    #[error(
+        "a comparison needs at least 2 customers with the metric in each group; control has {control}, this group {variant}"
+    )]
+    TooFewCustomers {
+        /// Customers of control.
+        control: u64,
+        /// Customers of the group.
+        variant: u64,
+    },
+    /// In both groups the metric does not differ between customers.
+    #[error(
+        "within each of the two groups all customers have the same value, so there is no spread to judge a difference by"
+    )]
+    NoSpread,
+    /// A sum of squares is beyond what a float holds.
+    #[error("the values are so large that their spread cannot be computed")]
+    TooLarge,
 }
 
 /// Number, mean and variance of a group.

@@ -2,7 +2,8 @@
 
 use std::cmp::Ordering;
 
-use super::readout::{ArmReadout, NotComputed};
+use super::readout::ArmReadout;
+use super::uplift::NotComputed;
 
 /// Below this p value of [`super::sample_ratio_p`] the groups are not those that were drawn, and nothing is concluded.
 pub const UNEVEN_BELOW: f64 = 0.001;
