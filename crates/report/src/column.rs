@@ -139,6 +139,14 @@ impl<'a> Table<'a> {
         })
     }
 
+    /// Truths of a column; all null where the table has no such column.
+    pub(crate) fn truths(&self, column: &str) -> Result<Vec<Option<bool>>, ReportError> {
+        self.read(column, "true or false", |array, out| {
+            out.extend(array.as_boolean_opt()?.iter());
+            Some(())
+        })
+    }
+
     /// Numbers of a column; all null where the table has no such column. Values that are not finite are null.
     pub(crate) fn numbers(&self, column: &str) -> Result<Vec<Option<f64>>, ReportError> {
         let finite = |v: Option<f64>| v.filter(|v| v.is_finite());

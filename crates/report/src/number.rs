@@ -118,6 +118,12 @@ fn decimals(size: f64) -> usize {
     }
 }
 
+/// A number with three significant digits, six decimals at most; without decimals from 100 on.
+pub(crate) fn precise(value: f64) -> String {
+    let digits = (2.0 - value.abs().max(1e-6).log10().floor()).clamp(0.0, 6.0);
+    fixed(value, if value == 0.0 { 0 } else { digits as usize })
+}
+
 /// A number with one decimal, for columns of numbers of similar size.
 pub(crate) fn one_decimal(value: f64) -> String {
     fixed(value, 1)
@@ -251,6 +257,11 @@ mod tests {
         assert_eq!(percent(1.0), "100.0%");
         assert_eq!(percent(f64::NAN), NONE);
         assert_eq!(plain(1234.5), "1,234");
+        assert_eq!(precise(0.012_345), "0.0123");
+        assert_eq!(precise(-12.345), "−12.3");
+        assert_eq!(precise(1234.5), "1,234");
+        assert_eq!(precise(0.0), "0");
+        assert_eq!(precise(1e-9), "0.000000");
         assert_eq!(plain(12.34), "12.3");
         assert_eq!(plain(-0.001), "0.00");
         assert_eq!(plain(3.0), "3");

@@ -10,6 +10,7 @@ mod acting;
 mod calibration;
 mod cross;
 mod dictionary;
+mod experiments;
 mod headline;
 mod lifecycle;
 mod models;
@@ -44,6 +45,7 @@ pub(crate) const SECTIONS: &[Section] = &[
     rfm_grid::SECTION,
     cross::SECTION,
     profiles::SECTION,
+    experiments::SECTION,
     value::SECTION,
     retention::SECTION,
     spread::SECTION,

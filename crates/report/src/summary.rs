@@ -3,6 +3,7 @@
 
 use tessera_spec::figure::{Metric, TestPart};
 
+use crate::column::Table;
 use crate::due::due;
 use crate::facts::{Facts, Scheme};
 use crate::mark::Marks;
@@ -26,6 +27,8 @@ const LONGEST_NAME: usize = 34;
 const MOST_SEGMENTS: usize = 15;
 /// Scores that are listed; the rest is counted.
 const MOST_SCORES: usize = 12;
+/// Variants of experiments that are listed; the rest is counted.
+const MOST_VARIANTS: usize = 12;
 /// Rules in the list of rejections; the rest is counted.
 const MOST_REJECTIONS: usize = 10;
 
@@ -42,6 +45,7 @@ pub fn summary(input: &ReportInput) -> Result<String, ReportError> {
     }
     blocks.extend(marked(&facts.marks));
     blocks.extend(scored(&facts));
+    blocks.extend(experimented(&facts)?);
     blocks.extend(sources(&facts));
     blocks.extend(rejections(&facts));
     Ok(blocks.join("\n"))
@@ -199,6 +203,43 @@ fn scored(facts: &Facts<'_>) -> Option<String> {
         ));
     }
     Some(out)
+}
+
+/// One line per variant of an experiment: its verdict.
+fn experimented(facts: &Facts<'_>) -> Result<Option<String>, ReportError> {
+    let Some(table) = Table::open(facts.input, "experiments") else {
+        return Ok(None);
+    };
+    let (experiments, variants) = (table.text("experiment")?, table.text("variant")?);
+    let (verdicts, control) = (table.text("verdict")?, table.truths("control")?);
+    let name = |text: Option<&str>| shortened(&printable(text.unwrap_or_default()), LONGEST_NAME);
+    let rows = (0..table.rows()).filter(|row| control[*row] != Some(true));
+    let lines: Vec<String> = rows
+        .map(|row| {
+            let mark = match verdicts[row] {
+                Some("worse" | "uneven groups" | "not computed") => " !",
+                _ => "",
+            };
+            format!(
+                "  {}: {}: {}{mark}\n",
+                name(experiments[row]),
+                name(variants[row]),
+                verdicts[row].unwrap_or(NONE)
+            )
+        })
+        .collect();
+    if lines.is_empty() {
+        return Ok(None);
+    }
+    let mut out = String::from("Experiments\n");
+    out.extend(lines.iter().take(MOST_VARIANTS).map(String::as_str));
+    if lines.len() > MOST_VARIANTS {
+        let hidden = lines.len() - MOST_VARIANTS;
+        out.push_str(&format!(
+            "  … and {hidden} more in the table `experiments`\n"
+        ));
+    }
+    Ok(Some(out))
 }
 
 fn score_line(score: &Score<'_>) -> String {

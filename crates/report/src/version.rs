@@ -11,7 +11,7 @@ use crate::column::Table;
 use crate::{Before, ReportError, ReportInput, ReportMeta};
 
 /// Tables that are read whole: their size depends on the pipeline file, not on the number of customers.
-const WHOLE: [&str; 12] = [
+const WHOLE: [&str; 13] = [
     "segments",
     "profiles",
     "models",
@@ -24,6 +24,7 @@ const WHOLE: [&str; 12] = [
     "migrations",
     "moves",
     "drift",
+    "experiments",
 ];
 
 /// Columns of `actions` that a report shows, beside the key.

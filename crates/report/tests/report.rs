@@ -25,6 +25,9 @@ mod compared;
 #[path = "report/determinism.rs"]
 mod determinism;
 #[cfg(test)]
+#[path = "report/experiments.rs"]
+mod experiments;
+#[cfg(test)]
 #[path = "report/figures.rs"]
 mod figures;
 #[cfg(test)]
