@@ -115,6 +115,12 @@ pub(crate) enum Command {
                             tessera diff data/store/demo 2026-08-31 2026-10-31 --sample 5 --json"
     )]
     Diff(Diff),
+    /// State what experiments show: groups, means, differences with their intervals, verdicts, and what to do.
+    #[command(
+        after_help = "Examples:\n  tessera experiment retail.toml\n  tessera experiment retail.toml winback\n  \
+                            tessera experiment retail.toml winback --version 2026-08-31 --json"
+    )]
+    Experiment(Experiment),
     /// State why customers are in their segments: conditions with values, the nearest change, scores, earlier segments.
     #[command(
         after_help = "Examples:\n  tessera explain data/store/demo C000001\n  tessera explain data/store/demo C000001 C000002 --scheme touch\n  \
@@ -482,6 +488,17 @@ pub(crate) struct Diff {
     /// Name up to this many customers per scheme who moved, and the customer with the largest change of each column.
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]
     pub(crate) sample: usize,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Experiment {
+    #[command(flatten)]
+    pub(crate) pipeline: Pipeline,
+    /// Only this experiment.
+    pub(crate) name: Option<String>,
+    /// The version of this number, of this day (of several the newest), or `latest`.
+    #[arg(long, value_name = "VERSION", value_parser = version_name, default_value = "latest")]
+    pub(crate) version: VersionName,
 }
 
 #[derive(Debug, Args)]

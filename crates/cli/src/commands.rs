@@ -5,6 +5,7 @@ mod check;
 mod completions;
 mod demo;
 mod diff;
+mod experiment;
 mod explain;
 mod features;
 mod init;
@@ -38,6 +39,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Snapshots(store) => snapshots::list(&store, &output),
         Command::Path(folder) => path::run(&folder, &output),
         Command::Diff(arguments) => diff::run(&arguments, &output),
+        Command::Experiment(arguments) => experiment::run(&arguments, &output),
         Command::Explain(arguments) => explain::run(&arguments, &output),
         Command::Verify(verify) => verify::run(&verify, &output),
         Command::Repair(store) => verify::repair(&store, &output),

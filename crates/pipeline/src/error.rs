@@ -293,6 +293,28 @@ pub enum PipelineError {
         /// Its schemes.
         available: String,
     },
+    /// A version does not have the experiment, or none at all.
+    #[error("version {version} of {as_of} has no experiment{}; {why}", named(.experiment))]
+    NoExperiment {
+        /// The experiment asked for.
+        experiment: Option<String>,
+        /// The version.
+        version: u64,
+        /// Its day.
+        as_of: chrono::NaiveDate,
+        /// What it has, or which version has it.
+        why: String,
+    },
+    /// A table of a version does not have the columns that this program reads.
+    #[error(
+        "the table `{table}` of this version was written by another program, and is not what this one reads: {reason}"
+    )]
+    OtherTable {
+        /// The table.
+        table: &'static str,
+        /// What was found.
+        reason: String,
+    },
     /// The user interrupted the run.
     #[error("interrupted; nothing was published")]
     Interrupted,
@@ -346,6 +368,7 @@ impl PipelineError {
             | Self::GoneCustomer { .. }
             | Self::MergedCustomer { .. }
             | Self::OtherPlan { .. }
+            | Self::NoExperiment { .. }
             | Self::NoScheme { .. } => 2,
             Self::Lake(problems, _) => lake_code(problems),
             Self::ChangedLake(_)
@@ -380,7 +403,7 @@ impl PipelineError {
             Self::Overtaken { .. } => 5,
             Self::History(HistoryError::Column { .. } | HistoryError::Unsorted) => 4,
             Self::History(HistoryError::Table { .. }) => 1,
-            Self::Report(_) | Self::FrozenEdges { .. } => 4,
+            Self::Report(_) | Self::FrozenEdges { .. } | Self::OtherTable { .. } => 4,
             Self::Engine(EngineError::Interrupted) | Self::Interrupted => 130,
             Self::Engine(_) | Self::Arrow(_) => 1,
         }
@@ -423,6 +446,12 @@ fn or_allow(can_be_allowed: &bool) -> &'static str {
         true => ", or add `--allow-future` if this is meant",
         false => "",
     }
+}
+
+/// The name of an experiment; of none in particular the plural.
+fn named(experiment: &Option<String>) -> String {
+    let named = experiment.as_ref().map(|name| format!(" `{name}`"));
+    named.unwrap_or_else(|| "s".to_owned())
 }
 
 /// A sentence with its first letter in upper case.

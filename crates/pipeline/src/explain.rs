@@ -31,6 +31,7 @@ pub use experiments::ExperimentExplained;
 pub use missing::Missing;
 pub use nearest::Change;
 use rows::Rows;
+pub(crate) use rows::value;
 pub use rules::{ConditionExplained, RuleExplained};
 pub use scores::{Estimate, ScoreExplained};
 pub use stays::Stay;

@@ -53,6 +53,7 @@ mod prepare;
 mod prepared;
 mod program;
 mod publish;
+pub mod readout;
 mod reliance;
 mod run;
 mod scores;

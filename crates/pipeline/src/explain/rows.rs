@@ -84,7 +84,7 @@ impl Rows {
 }
 
 /// A value as JSON: numbers and truths as such, everything else as text.
-pub(super) fn value(column: &ArrayRef, row: usize) -> Value {
+pub(crate) fn value(column: &ArrayRef, row: usize) -> Value {
     if column.is_null(row) {
         return Value::Null;
     }
