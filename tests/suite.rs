@@ -55,6 +55,8 @@ mod evolution;
 mod exact_values;
 #[path = "suite/expect.rs"]
 mod expect;
+#[path = "suite/experiments.rs"]
+mod experiments;
 #[path = "suite/explain.rs"]
 mod explain;
 #[path = "suite/falling_days.rs"]

@@ -106,6 +106,7 @@ fn catalogue_completions_and_help_are_on_stdout() {
         "backfill",
         "report",
         "diff",
+        "experiment",
         "explain",
         "snapshots",
         "path",
