@@ -237,6 +237,8 @@ mod vacant;
 mod value;
 #[path = "suite/versions.rs"]
 mod versions;
+#[path = "suite/without_money.rs"]
+mod without_money;
 #[path = "suite/without_values.rs"]
 mod without_values;
 #[path = "suite/written_keys.rs"]

@@ -82,6 +82,14 @@ impl Prepared {
             .map(|f| f.name.as_str())
     }
 
+    /// The column by which customers are put in order where nothing says what they are worth: the probability of losing them.
+    pub(crate) fn loss_feature(&self) -> Option<String> {
+        match self.value_feature() {
+            Some(_) => None,
+            None => self.pipeline.risk(),
+        }
+    }
+
     /// Features, scores and values, in the order of their columns.
     pub fn published(&self) -> impl Iterator<Item = &FeatureInfo> {
         let values = self.value.iter().map(|(info, _)| info);

@@ -140,6 +140,7 @@ pub(crate) fn meta(prepared: &Prepared) -> ReportMeta {
             .iter()
             .map(|score| score.name.value.clone())
             .collect(),
+        loss: prepared.loss_feature(),
         sample: pipeline.customer.sample,
         goal: pipeline.goal.as_ref().map(|goal| GoalMeta {
             objective: Some(word(&goal.objective)),

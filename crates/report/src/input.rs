@@ -95,6 +95,9 @@ pub struct ReportMeta {
     /// The scores of whose probabilities a stated `risk` of `[value]` is made, in the order in which it names them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub risk: Vec<String>,
+    /// The probability of losing a customer, by which customers are put in order where nothing says what they are worth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<String>,
     /// The share of the customers that the pipeline draws, where it does not read all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sample: Option<f64>,
@@ -122,6 +125,7 @@ impl ReportMeta {
             value: None,
             value_per: None,
             risk: Vec::new(),
+            loss: None,
             sample: None,
             goal: None,
             schemes: Vec::new(),

@@ -63,7 +63,8 @@ impl Listed<'_> {
     }
 }
 
-/// The table `actions`. `value` is the column of what customers are worth; `listed` says who is not in the table. `asked` are further columns of the customers, in table order of the customers.
+/// The table `actions`. `value` is the column of what customers are worth, or by which they are put in
+/// order where none is; `listed` says who is not in the table. `asked` are further columns of the customers, in table order of the customers.
 ///
 /// # Errors
 /// An assignment of another number of customers than the table has.

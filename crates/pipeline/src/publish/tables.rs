@@ -70,7 +70,7 @@ pub(crate) struct Tables {
     kept_out: BTreeMap<String, BooleanArray>,
     /// Only with experiments.
     pub(super) experiments: Option<RecordBatch>,
-    /// The column of what customers are worth.
+    /// The column of what customers are worth, or where there is none of the probability of losing them.
     value: Option<String>,
     /// Columns of the customers that `actions` shows.
     pub(super) action_columns: Vec<(Field, ArrayRef)>,
@@ -136,7 +136,10 @@ impl Tables {
             as_of,
             action_columns,
             reachable,
-            value: prepared.value_feature().map(str::to_owned),
+            value: match prepared.value_feature() {
+                Some(value) => Some(value.to_owned()),
+                None => prepared.loss_feature(),
+            },
             playbooks: playbooks.clone(),
             customers: dated(as_of, &conducted.customers)?,
             experiments: conducted

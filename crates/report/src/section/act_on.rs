@@ -1,5 +1,5 @@
-//! The customers to act on first: those with the most value at risk among all that have a playbook. Keys that are names or
-//! addresses are hashed.
+//! The customers to act on first: those with the most value at risk among all that have a playbook, and where nothing says what
+//! customers are worth those who are lost with the highest probability. Keys that are names or addresses are hashed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,6 +37,9 @@ struct View {
     has_risk: bool,
     doubt_of: Doubt,
     has_value: bool,
+    has_loss: bool,
+    /// Why the probability of loss is in doubt.
+    doubt_of_loss: Option<String>,
     /// How to find a customer again, where keys are hashed.
     find: Option<String>,
     query: Query,
@@ -53,6 +56,7 @@ struct Row {
     reason: String,
     value: Num,
     risk: Num,
+    loss: Num,
 }
 
 /// The columns of `actions`.
@@ -66,6 +70,8 @@ struct Actions<'a> {
     reason: Vec<Option<&'a str>>,
     value: Vec<Option<f64>>,
     risk: Vec<Option<f64>>,
+    /// Probability of loss, where nothing says what customers are worth.
+    loss: Vec<Option<f64>>,
 }
 
 fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
@@ -80,7 +86,7 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
     let Some(key) = facts.meta.key.as_deref().filter(|key| table.has(key)) else {
         return Part::not_computed("the `actions` table has no key");
     };
-    let actions = Actions::read(table, key)?;
+    let actions = Actions::read(facts, table, key)?;
     let first = actions.first(facts.on_first_page);
     if first.is_empty() {
         return Part::not_computed(actions.lacking());
@@ -106,8 +112,16 @@ fn build(facts: &Facts<'_>) -> Result<Part, ReportError> {
         has_risk: most_risk > 0.0,
         doubt_of: Doubt::of(facts),
         has_value: most_value > 0.0,
+        has_loss: facts.meta.loss.is_some(),
+        doubt_of_loss: facts.meta.loss.as_deref().and_then(|column| {
+            let mark = facts.marks.of(column)?;
+            Some(mark.sentence())
+        }),
         find: personal.then(|| find(facts, key)),
-        query: query(facts, key, personal),
+        query: match &facts.meta.loss {
+            Some(loss) => query_by_loss(facts, key, loss, personal),
+            None => query(facts, key, personal),
+        },
     })
 }
 
@@ -196,10 +210,51 @@ fn query(facts: &Facts<'_>, key: &str, personal: bool) -> Query {
     )
 }
 
+/// The same where nothing says what customers are worth.
+fn query_by_loss(facts: &Facts<'_>, key: &str, loss: &str, personal: bool) -> Query {
+    let (raw, column) = (sql::column(key), sql::column(loss));
+    Query::by(
+        &["customer", "playbook"],
+        format!(
+            "select {} as customer, a.playbook, c.{column} as loss\nfrom {} a join {} c using ({raw})\nwhere c.{column} > 0\n\
+             qualify row_number() over (partition by {raw} order by a.playbook) = 1\n\
+             order by c.{column} desc, {raw} limit {}",
+            shown_key(key, personal),
+            facts.from("actions"),
+            facts.from("customers"),
+            facts.on_first_page
+        ),
+    )
+}
+
+/// The probability of loss of each of these customers; unknown for all where something says what customers are worth.
+fn losses(
+    facts: &Facts<'_>,
+    key: &str,
+    of: &[Option<Key<'_>>],
+) -> Result<Vec<Option<f64>>, ReportError> {
+    let people = facts.people().filter(|people| people.has(key));
+    let column = facts.meta.loss.as_deref();
+    let found = people
+        .zip(column)
+        .filter(|(people, column)| people.has(column));
+    let Some((people, column)) = found else {
+        return Ok(vec![None; of.len()]);
+    };
+    let known = keys(people, key)?.into_iter().zip(people.numbers(column)?);
+    let known: BTreeMap<Key<'_>, f64> = known.filter_map(|(key, loss)| key.zip(loss)).collect();
+    Ok(of
+        .iter()
+        .map(|key| known.get(key.as_ref()?).copied())
+        .collect())
+}
+
 impl<'a> Actions<'a> {
-    fn read(table: Table<'a>, key: &str) -> Result<Self, ReportError> {
+    fn read(facts: &Facts<'_>, table: Table<'a>, key: &str) -> Result<Self, ReportError> {
+        let keys = keys(table, key)?;
         Ok(Self {
-            keys: keys(table, key)?,
+            loss: losses(facts, key, &keys)?,
+            keys,
             segment: table.text("segment")?,
             playbook: table.text("playbook")?,
             scheme: table.text("scheme")?,
@@ -219,31 +274,38 @@ impl<'a> Actions<'a> {
             known(&self.risk) || known(&self.value),
         ) {
             (true, _) => "no customer is in a segment with a playbook",
+            _ if known(&self.loss) => {
+                "no customer of a segment with a playbook has a probability of loss above 0"
+            }
             (false, true) => {
                 "no customer of a segment with a playbook has value at risk or value now above 0"
             }
             (false, false) => {
                 "nothing says who comes first: customers are put in order by value at risk, or else by value now, and `[value]` of the \
                  pipeline gives neither to those with a playbook. State `risk`, the probability of losing a customer, such as \
-                 `no_purchase_probability` of a `clv` score or that of a `supervised` one, beside `future`; or `now`"
+                 `no_purchase_probability` of a `clv` score or that of a `supervised` one, beside `future`; or `now`. Where customers have no \
+                 money at all, a `supervised` score is enough"
             }
         }
     }
 
-    /// Rows of the customers with the most value at risk, then with the most value, each customer once: with the first of the
+    /// Rows of the customers with the most value at risk, then with the most value, then with the highest probability of loss, each customer once: with the first of the
     /// playbooks that come first for them.
     fn first(&self, most: usize) -> Vec<usize> {
         let amount = |amount: Option<f64>| amount.unwrap_or(f64::NEG_INFINITY);
         let mut rows: Vec<usize> = (0..self.keys.len())
             .filter(|&i| {
-                self.keys[i].is_some() && self.risk[i].or(self.value[i]).is_some_and(|v| v > 0.0)
+                let by = self.risk[i].or(self.value[i]).or(self.loss[i]);
+                self.keys[i].is_some() && by.is_some_and(|by| by > 0.0)
             })
             .collect();
         rows.sort_by(|&a, &b| {
             let by_risk = amount(self.risk[b]).total_cmp(&amount(self.risk[a]));
             let by_value = || amount(self.value[b]).total_cmp(&amount(self.value[a]));
+            let by_loss = || amount(self.loss[b]).total_cmp(&amount(self.loss[a]));
             by_risk
                 .then_with(by_value)
+                .then_with(by_loss)
                 .then_with(|| self.keys[a].cmp(&self.keys[b]))
                 .then_with(|| self.playbook[a].cmp(&self.playbook[b]))
         });
@@ -294,6 +356,11 @@ impl<'a> Actions<'a> {
             reason: text(self.reason[i]).unwrap_or_default(),
             value: money(self.value[i], most_value, "value_now"),
             risk: money(self.risk[i], most_risk, "value_at_risk"),
+            loss: Num::opt(
+                Measure::Percent.show_opt(self.loss[i], facts.meta),
+                self.loss[i],
+                "loss",
+            ),
         })
     }
 }

@@ -49,9 +49,12 @@ impl Moved {
         self.value += row.value;
     }
 
-    /// By which moves are compared.
-    fn size(self) -> f64 {
-        self.value.abs()
+    /// By which moves are compared: their value, and where nothing is money the customers.
+    fn size(self, facts: &Facts<'_>) -> f64 {
+        match worth(facts) {
+            Some(_) => self.value.abs(),
+            None => self.customers as f64,
+        }
     }
 }
 
@@ -259,7 +262,7 @@ fn matrix(
     if found.keys().any(|way| way.0.is_none()) {
         from.push(None);
     }
-    let most = most(found);
+    let most = most(facts, found);
     let line = |from: &Option<&str>| Line {
         key: sql::key(from.unwrap_or(OUTSIDE)),
         from: from.map(Name::new),
@@ -275,11 +278,15 @@ fn matrix(
     (lines, to.into_iter().map(|to| to.map(Name::new)).collect())
 }
 
-/// The moves with the most value.
+/// The moves with the most value, or where nothing is money with the most customers.
 fn listed(facts: &Facts<'_>, found: &BTreeMap<Way<'_>, Moved>) -> Vec<Listed> {
     let mut ways: Vec<(&Way<'_>, &Moved)> = found.iter().collect();
-    ways.sort_by(|a, b| b.1.size().total_cmp(&a.1.size()).then(a.0.cmp(b.0)));
-    let most = most(found);
+    ways.sort_by(|a, b| {
+        b.1.size(facts)
+            .total_cmp(&a.1.size(facts))
+            .then(a.0.cmp(b.0))
+    });
+    let most = most(facts, found);
     let way = |(way, moved): (&Way<'_>, &Moved)| Listed {
         from_key: sql::key(way.0.unwrap_or(OUTSIDE)),
         from: way.0.map(Name::new),
@@ -289,12 +296,17 @@ fn listed(facts: &Facts<'_>, found: &BTreeMap<Way<'_>, Moved>) -> Vec<Listed> {
     ways.into_iter().take(MOST_WAYS).map(way).collect()
 }
 
-fn most(found: &BTreeMap<Way<'_>, Moved>) -> f64 {
-    found.values().map(|moved| moved.size()).fold(0.0, f64::max)
+fn most(facts: &Facts<'_>, found: &BTreeMap<Way<'_>, Moved>) -> f64 {
+    let sizes = found.values().map(|moved| moved.size(facts));
+    sizes.fold(0.0, f64::max)
 }
 
 fn cell(facts: &Facts<'_>, way: Way<'_>, moved: Moved, most: f64) -> Cell {
-    let share = if most > 0.0 { moved.size() / most } else { 0.0 };
+    let share = if most > 0.0 {
+        moved.size(facts) / most
+    } else {
+        0.0
+    };
     let place = |segment: Option<&str>| {
         segment.map_or_else(
             || "outside the base".to_owned(),
@@ -320,7 +332,7 @@ fn money(facts: &Facts<'_>, moved: Moved, column: &'static str) -> Num {
     Num::new(shown, moved.value, column)
 }
 
-/// "412 customers with €31k moved; 120 customers with €9k came; 3 customers with €80 left the base."
+/// "412 customers with €31k moved; 120 customers with €9k came; 3 customers with €80 left the base."; the money only where something is money.
 fn summary(facts: &Facts<'_>, found: &BTreeMap<Way<'_>, Moved>) -> Vec<Piece> {
     let sum = |which: fn(&Way<'_>) -> bool| {
         let ways = found.iter().filter(|(way, _)| which(way));
@@ -329,12 +341,13 @@ fn summary(facts: &Facts<'_>, found: &BTreeMap<Way<'_>, Moved>) -> Vec<Piece> {
             value: sum.value + moved.value,
         })
     };
+    let has_worth = worth(facts).is_some();
     let mut out = Vec::new();
     let mut part = |moved: Moved, names: [&'static str; 2], text: &str| {
         let customers = counted(moved.customers, "customer", "customers");
         let number = Num::count(moved.customers, names[0]);
         out.push(number.shown_as(customers).into());
-        if moved.customers > 0 {
+        if moved.customers > 0 && has_worth {
             out.push(" with ".into());
             out.push(money(facts, moved, names[1]).into());
         }

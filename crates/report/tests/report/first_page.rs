@@ -192,6 +192,34 @@ fn without_value_at_risk_and_value_now_it_is_said_what_to_state() {
     }
 }
 
+/// As of a pipeline without money: who is lost with the highest probability comes first, and the page says so.
+#[test]
+fn without_money_those_with_the_highest_probability_of_loss_stand_first() {
+    let mut input = input();
+    let unknown = || fixture::floats([None, None]);
+    with_column(&mut input, "actions", "value_now", unknown());
+    with_column(&mut input, "actions", "value_at_risk", unknown());
+    let of = |c, d| fixture::floats([None, Some(0.99), Some(c), Some(d), None, None]);
+    with_column(&mut input, "customers", "leaves", of(0.7, 0.2));
+    input.meta.loss = Some("leaves".into());
+    let html = fixture::section(&input, "act_on");
+    assert!(
+        html.contains("with the highest probability of loss"),
+        "{html}"
+    );
+    let (first, second) = (html.find("data-k=\"c\""), html.find("data-k=\"d\""));
+    assert!(first.unwrap() < second.unwrap(), "{html}");
+    assert!(html.contains("70.0%") && html.contains("20.0%"), "{html}");
+    assert!(
+        !html.contains("At risk") && !html.contains("Value now"),
+        "{html}"
+    );
+    assert!(
+        !html.contains("data-k=\"b\""),
+        "who has no playbook is not listed"
+    );
+}
+
 #[test]
 fn the_reason_is_of_the_score_that_the_value_at_risk_is_made_of() {
     let reasons = |of_c, of_d| fixture::texts([None, None, of_c, of_d, None, None]);
