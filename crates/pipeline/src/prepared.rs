@@ -90,6 +90,12 @@ impl Prepared {
         }
     }
 
+    /// The column by which customers are put in order: what they are worth, else the probability of losing them.
+    pub(crate) fn order_feature(&self) -> Option<String> {
+        let value = self.value_feature().map(str::to_owned);
+        value.or_else(|| self.loss_feature())
+    }
+
     /// Features, scores and values, in the order of their columns.
     pub fn published(&self) -> impl Iterator<Item = &FeatureInfo> {
         let values = self.value.iter().map(|(info, _)| info);

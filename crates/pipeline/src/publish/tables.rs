@@ -136,10 +136,7 @@ impl Tables {
             as_of,
             action_columns,
             reachable,
-            value: match prepared.value_feature() {
-                Some(value) => Some(value.to_owned()),
-                None => prepared.loss_feature(),
-            },
+            value: prepared.order_feature(),
             playbooks: playbooks.clone(),
             customers: dated(as_of, &conducted.customers)?,
             experiments: conducted
