@@ -1,7 +1,7 @@
 //! Experiments: which group a customer is in, and whether the groups differ.
 //!
 //! [`bucket`] and [`variant_of`] assign a customer to a group by the names alone. [`sample_ratio_p`] tests that the groups have the
-//! sizes that their shares say. [`readout`] compares each group with the first one, control; [`verdict`] says what that shows.
+//! sizes that their shares say. [`readout()`] compares each group with the first one, control; [`verdict()`] says what that shows.
 //! Nothing here knows of versions or dates.
 //!
 //! Where to look: `experiment/assignment.rs`, `experiment/sample_ratio.rs`, `experiment/readout.rs` (means, adjusted by

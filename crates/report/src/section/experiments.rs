@@ -35,8 +35,8 @@ struct Experiment {
     metric: String,
     measured_days: Num,
     adjusted: bool,
-    /// Probability of groups at least as uneven by chance.
-    even: Num,
+    /// Probability of groups at least as uneven by chance; none without customers.
+    even: Option<Num>,
     rows: Vec<Row>,
 }
 
@@ -123,7 +123,6 @@ fn experiment(
     let variant = sql::key(columns.variant[first].unwrap_or_default());
     let days = table.integers("measured_days")?[first].unwrap_or(0);
     let p = table.numbers("srm_p")?[first];
-    let shown = p.map_or_else(|| NONE.to_owned(), percent);
     Ok(Experiment {
         key: sql::key(name),
         title: title(name),
@@ -131,7 +130,7 @@ fn experiment(
         metric: words(metric),
         measured_days: Num::count(days, "measured_days").at(&variant),
         adjusted: table.truths("adjusted")?[first] == Some(true),
-        even: Num::opt(shown, p, "srm_p").at(&variant),
+        even: p.map(|p| Num::new(percent(p), p, "srm_p").at(&variant)),
         rows: rows
             .into_iter()
             .map(|at| row(columns, at, measure, meta))

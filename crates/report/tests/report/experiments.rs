@@ -137,8 +137,8 @@ fn a_metric_in_money_has_its_currency_and_one_of_shares_its_points() {
         fixture::section(&input, "experiments")
     };
     assert!(of_metric("spend_total").contains(">+£0.12<"));
-    assert!(of_metric("churn_probability").contains(">+12.1\u{a0}points<"));
-    assert!(of_metric("recency_days").contains(">+0.121\u{a0}days<"));
+    assert!(of_metric("churn_probability").contains(">+12.0\u{a0}points<"));
+    assert!(of_metric("recency_days").contains(">+0.120\u{a0}days<"));
 }
 
 #[test]
