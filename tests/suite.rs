@@ -75,6 +75,8 @@ mod freshness;
 mod gaps;
 #[path = "suite/gates.rs"]
 mod gates;
+#[path = "suite/gc.rs"]
+mod gc;
 #[path = "suite/held.rs"]
 mod held;
 #[path = "suite/hierarchical.rs"]

@@ -112,6 +112,7 @@ fn catalogue_completions_and_help_are_on_stdout() {
         "path",
         "verify",
         "repair",
+        "gc",
         "features",
         "schema",
         "completions",

@@ -13,7 +13,7 @@ use crate::oracle::python;
 use crate::program::{bounded, public_data, root, run, tessera};
 
 /// Texts whose commands are run, within the repository.
-const DOCUMENTS: [&str; 13] = [
+const DOCUMENTS: [&str; 14] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",
@@ -23,6 +23,7 @@ const DOCUMENTS: [&str; 13] = [
     "docs/diff.md",
     "docs/explain.md",
     "docs/expressions.md",
+    "docs/gc.md",
     "docs/init.md",
     "docs/operating.md",
     "docs/plan.md",

@@ -136,6 +136,13 @@ pub(crate) enum Command {
     /// behind more than seven days ago.
     #[command(after_help = "Example:\n  tessera repair data/store/demo")]
     Repair(Repair),
+    /// Show which old versions of a store expire, why the others stay, and how much is freed; with `--apply` they expire, and their
+    /// files are removed an hour later by the next `gc --apply`.
+    #[command(
+        after_help = "Examples:\n  tessera gc data/store/demo\n  tessera gc data/store/demo --keep-last 90 --keep-monthly 36\n  \
+                            tessera gc data/store/demo --apply\n  tessera gc data/store/demo --json"
+    )]
+    Gc(Gc),
     /// Show the feature catalogue: names, formulas, missing values, examples; with --json also units.
     #[command(after_help = "Examples:\n  tessera features\n  tessera features recency_days")]
     Features(Features),
@@ -462,6 +469,32 @@ pub(crate) struct Snapshots {
 pub(crate) struct Repair {
     /// Folder of the store.
     pub(crate) store: PathBuf,
+    #[command(flatten)]
+    pub(crate) access: StoreAccess,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Gc {
+    /// Folder of the store.
+    pub(crate) store: PathBuf,
+    /// Do it; without this, nothing is changed.
+    #[arg(long)]
+    pub(crate) apply: bool,
+    /// Keep the newest version of each of so many last days.
+    #[arg(long, value_name = "DAYS", default_value_t = 30)]
+    pub(crate) keep_last: usize,
+    /// Keep every version that was published within so many days.
+    #[arg(long, value_name = "DAYS", default_value_t = 14)]
+    pub(crate) keep_days: u32,
+    /// Keep the newest version of the last day of each of so many last months.
+    #[arg(long, value_name = "MONTHS", default_value_t = 12)]
+    pub(crate) keep_monthly: usize,
+    /// How long files stay after their version expired, for those who read it at that moment; `0s` where nobody does.
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "1h")]
+    pub(crate) grace: Duration,
+    /// Let more than half of the versions expire at once.
+    #[arg(long)]
+    pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) access: StoreAccess,
 }

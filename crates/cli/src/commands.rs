@@ -8,6 +8,7 @@ mod diff;
 mod experiment;
 mod explain;
 mod features;
+mod gc;
 mod init;
 mod named_version;
 mod path;
@@ -43,6 +44,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Explain(arguments) => explain::run(&arguments, &output),
         Command::Verify(verify) => verify::run(&verify, &output),
         Command::Repair(store) => verify::repair(&store, &output),
+        Command::Gc(arguments) => gc::run(&arguments, &output),
         Command::Features(features) => features::run(&features, &output),
         Command::Schema(schema) => schema::run(&schema, &output),
         Command::Completions(completions) => completions::run(&completions),

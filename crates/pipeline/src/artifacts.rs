@@ -313,9 +313,14 @@ impl Day<'_> {
         let mut number = previous.commit().previous;
         while number != 0 {
             let version = match store.version(number) {
+                // What it learned is still there.
+                Err(StoreError::Expired { .. }) => store.committed(number),
+                found => found,
+            };
+            let version = match version {
                 Ok(version) => version,
                 // What is no longer there has nothing that could be applied.
-                Err(StoreError::Expired { .. } | StoreError::NoVersion { .. }) => return None,
+                Err(StoreError::NoVersion { .. }) => return None,
                 Err(error) => {
                     tracing::warn!(
                         "nothing earlier than version {number} is applied in `{of}`: {error}"
@@ -423,11 +428,10 @@ impl Day<'_> {
             )));
         };
         let version = match store.version(number) {
-            Ok(version) => version,
-            Err(error @ (StoreError::NoVersion { .. } | StoreError::Expired { .. })) => {
-                return Ok(Err(error.to_string()));
-            }
-            Err(error) => return Err(error.into()),
+            // Its edges stay as long as a version that stays applies them.
+            Err(StoreError::Expired { .. }) => store.committed(number)?,
+            Err(error @ StoreError::NoVersion { .. }) => return Ok(Err(error.to_string())),
+            version => version?,
         };
         Ok(match artifact_of(&version, of) {
             Some(committed) => self.load(committed),

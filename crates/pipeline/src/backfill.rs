@@ -92,6 +92,8 @@ impl Every {
 pub enum Standing {
     /// The version of this number, of the same pipeline and program.
     Made(u64),
+    /// The version of this number, which has expired: the day was done, and is not made again unless it is asked for.
+    Expired(u64),
     /// Nothing, or a version that is to be made again, and why.
     Missing(Option<String>),
 }
@@ -109,6 +111,7 @@ pub fn standing(file: &Path, reading: &Reading, day: NaiveDate) -> Result<Standi
     let version = match store.of_day(day) {
         Ok(version) => version,
         Err(StoreError::NoDay { .. }) => return Ok(Standing::Missing(None)),
+        Err(StoreError::Expired { version }) => return Ok(Standing::Expired(version)),
         Err(error) => return Err(error.into()),
     };
     let number = version.number();

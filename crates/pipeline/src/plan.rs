@@ -222,7 +222,7 @@ impl Plan {
 fn against(store: &Store, prepared: &Prepared) -> Result<Option<Version>, PipelineError> {
     let found = match store.of_day(prepared.as_of) {
         Ok(version) => Some(version),
-        Err(StoreError::NoDay { .. }) => store.latest()?,
+        Err(StoreError::NoDay { .. } | StoreError::Expired { .. }) => store.latest()?,
         Err(error) => return Err(error.into()),
     };
     let names = Names::stated(&prepared.pipeline, store)?;

@@ -257,6 +257,10 @@ pub(crate) fn before(
     settings: tessera_spec::Report,
 ) -> Result<Before, PipelineError> {
     let Some(version) = store.find(identity)? else {
+        if let Err(StoreError::Expired { version }) = store.of_day(identity.as_of) {
+            let day = identity.as_of;
+            tracing::warn!("version {version} of {day} has expired, so the day is published again");
+        }
         return Ok(Before::Nothing);
     };
     if let Some(error) = store.restore_inputs(version.commit(), &identity.inputs)? {

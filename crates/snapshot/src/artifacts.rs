@@ -4,8 +4,11 @@
 use std::collections::BTreeSet;
 use std::io;
 
+use serde_json::Value;
+
 use crate::commit::{Commit, CommittedArtifact, sha256};
 use crate::error::StoreError;
+use crate::inputs;
 use crate::store::Store;
 use crate::version::Version;
 
@@ -47,6 +50,25 @@ impl Store {
                 .map_err(|error| StoreError::io("fsync folder", folder.path(), error))?;
         }
         Ok(())
+    }
+
+    /// Whether what a run kept before it took the lock is still there: lists of its inputs, and artifacts that it fitted. Garbage
+    /// collection may have removed files of the same content that only expired versions had named until then.
+    pub(crate) fn has_kept(&self, committed_inputs: &Value, artifacts: &[NewArtifact]) -> bool {
+        let lists = inputs::lists(committed_inputs);
+        let fitted = artifacts.iter().filter(|new| new.content.is_some());
+        let fitted: Vec<String> = fitted.map(|new| new.committed.id.clone()).collect();
+        [(inputs::FOLDER, lists), (FOLDER, fitted)]
+            .into_iter()
+            .filter(|(_, ids)| !ids.is_empty())
+            .all(|(folder, ids)| {
+                let folder = self.root.enter(folder);
+                let is_there = |id: &String| {
+                    let folder = folder.as_ref().ok();
+                    folder.is_some_and(|folder| folder.size(&file_name(id)).is_ok())
+                };
+                ids.iter().all(is_there)
+            })
     }
 
     /// The content of an artifact.

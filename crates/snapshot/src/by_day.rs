@@ -32,7 +32,8 @@ impl Store {
     /// The newest version of a day that has not expired.
     ///
     /// # Errors
-    /// A commit that cannot be read; [`StoreError::NoDay`] where there is no version of that day.
+    /// A commit that cannot be read; [`StoreError::NoDay`] where there is no version of that day, [`StoreError::Expired`] where all
+    /// of them have expired.
     pub fn of_day(&self, day: NaiveDate) -> Result<Version, StoreError> {
         let (digests, expired) = (self.digests()?, self.expired()?);
         let kept = digests
@@ -41,6 +42,11 @@ impl Store {
         let days = newest(kept);
         if let Some(found) = days.get(&day) {
             return self.version(found.version);
+        }
+        if let Some(gone) = digests.iter().rev().find(|known| known.as_of == day) {
+            return Err(StoreError::Expired {
+                version: gone.version,
+            });
         }
         let earlier = days.range(..day).next_back().map(|found| found.0);
         let later = days.range(day..).next().map(|found| found.0);

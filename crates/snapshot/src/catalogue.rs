@@ -16,11 +16,16 @@ use crate::tables::TABLES;
 use crate::writer::{Layout, write_parquet};
 
 /// `catalog.parquet`: one row per committed version. `superseded_by` is the newest version of the same day, `previous` the
-/// version before it when it was made, `outdated` whether a run of its day would now have another version before it.
-pub(crate) fn parquet(versions: &[Arc<Digested>]) -> Result<Vec<u8>, StoreError> {
+/// version before it when it was made, `outdated` whether a run of its day would now have another version before it, `expired`
+/// whether its tables may be gone.
+pub(crate) fn parquet(
+    versions: &[Arc<Digested>],
+    expired: &BTreeSet<u64>,
+) -> Result<Vec<u8>, StoreError> {
     let standings = succession::standings(versions);
     let superseded_by = |standing: &Standing| standing.superseded_by.map(|by| by as i64);
     let outdated = |standing: &Standing| Some(standing.outdated);
+    let is_expired = |known: &Arc<Digested>| Some(expired.contains(&known.version));
     let schema = Arc::new(Schema::new(vec![
         Field::new("version", DataType::Int64, false),
         Field::new("as_of", DataType::Date32, false),
@@ -29,6 +34,7 @@ pub(crate) fn parquet(versions: &[Arc<Digested>]) -> Result<Vec<u8>, StoreError>
         Field::new("rows", DataType::Int64, false),
         Field::new("previous", DataType::Int64, true),
         Field::new("outdated", DataType::Boolean, false),
+        Field::new("expired", DataType::Boolean, false),
     ]));
     let rows = |known: &Arc<Digested>| known.files.iter().map(|file| file.rows).sum::<u64>() as i64;
     let previous = |known: &Arc<Digested>| (known.previous > 0).then_some(known.previous as i64);
@@ -50,6 +56,7 @@ pub(crate) fn parquet(versions: &[Arc<Digested>]) -> Result<Vec<u8>, StoreError>
         Arc::new(Int64Array::from_iter_values(versions.iter().map(rows))),
         Arc::new(versions.iter().map(previous).collect::<Int64Array>()),
         Arc::new(standings.iter().map(outdated).collect::<BooleanArray>()),
+        Arc::new(versions.iter().map(is_expired).collect::<BooleanArray>()),
     ];
     let layout = Layout {
         table: "catalog".to_owned(),
@@ -119,32 +126,33 @@ pub(crate) fn duckdb(versions: &[Arc<Digested>], expired: &BTreeSet<u64>, store:
             text.push_str(&view(schema, table.name, &history, first));
         }
     }
-    text.push_str(&runs(versions));
+    text.push_str(&runs(versions, expired));
     text.push_str("\ncommit;\n");
     text
 }
 
-/// The view `runs`: when each version was published, by which program, and which version superseded it. Only the commits hold
-/// these times, no table of a version does, so they are constants in the view.
-fn runs(versions: &[Arc<Digested>]) -> String {
+/// The view `runs`: when each version was published, by which program, which version superseded it, and whether it has expired. Only
+/// the commits hold these times, no table of a version does, so they are constants in the view.
+fn runs(versions: &[Arc<Digested>], expired: &BTreeSet<u64>) -> String {
     let standings = succession::standings(versions);
     let row = |(known, standing): (&Arc<Digested>, &Standing)| {
         let by = standing.superseded_by;
         format!(
-            "({}, date '{}', timestamp {}, {}, {}, {})",
+            "({}, date '{}', timestamp {}, {}, {}, {}, {})",
             known.version,
             known.as_of,
             quoted(known.finished_at.trim_end_matches('Z')),
             quoted(&known.program),
             by.map_or_else(|| "null::bigint".to_owned(), |by| by.to_string()),
             standing.outdated,
+            expired.contains(&known.version),
         )
     };
     let rows: Vec<String> = versions.iter().zip(&standings).map(row).collect();
     format!(
         "\ncreate or replace view main.runs as select version::bigint as version, as_of, published_at, program,\n  \
-         superseded_by::bigint as superseded_by, outdated from (values\n  {}\n) as \
-         runs(version, as_of, published_at, program, superseded_by, outdated);\n",
+         superseded_by::bigint as superseded_by, outdated, expired from (values\n  {}\n) as \
+         runs(version, as_of, published_at, program, superseded_by, outdated, expired);\n",
         rows.join(",\n  ")
     )
 }

@@ -1,7 +1,8 @@
 //! `delta/`: every published table as a Delta table, so that programs that know Delta Lake see the versions of a store.
 //!
 //! Delta version N is what the store held after its version N: of every day the newest version until then, as long as the columns of
-//! that day have the types that the newest one has. Delta version 0 is the empty table, and one of a commit that is lost changes nothing. A version that takes the place of another one of its day removes that one's file. Like the other hints, all of it
+//! that day have the types that the newest one has, and as long as it has not expired: no entry adds the files of a version that has.
+//! Delta version 0 is the empty table, and one of a commit that is lost changes nothing. A version that takes the place of another one of its day removes that one's file. Like the other hints, all of it
 //! follows from the commits: it is written after the commit, is never asked, and is rebuilt where it is missing. Its files are
 //! the store's own, under a second name below the Delta table, since readers accept no others.
 //!
@@ -54,6 +55,8 @@ struct Log<'a> {
     folder: Arc<Folder>,
     /// Versions of the store, oldest first.
     versions: &'a [Arc<Digested>],
+    /// Those of which no entry adds the files, as these may be gone.
+    expired: &'a BTreeSet<u64>,
     /// Number of the next entry.
     next: u64,
     /// Columns by the entry before it.
@@ -74,14 +77,14 @@ impl Store {
     /// Writes what the Delta tables lack. Where `thorough`, all entries are compared, otherwise the last one of each table. The
     /// caller holds the lock.
     pub(crate) fn refresh_delta(&self, thorough: bool) -> Result<(), StoreError> {
-        let versions = self.digests()?;
+        let (versions, expired) = (self.digests()?, self.expired()?);
         let folder = self.root.enter_or_make(FOLDER)?;
         let mut known = Known::new();
         let mut drafts = Drafts::new(self);
         for table in tables(&versions) {
             let root = folder.enter_or_make(table)?;
             let entries = root.enter_or_make(LOG)?;
-            let mut log = Log::new(self, table, (root, entries), &versions);
+            let mut log = Log::new(self, table, (root, entries), (&versions, &expired));
             if !thorough && log.knows_losses() {
                 log.skip();
             }
@@ -106,7 +109,7 @@ impl Store {
 
     /// Whether the Delta tables are what the commits say.
     pub(crate) fn delta_fits(&self) -> Result<bool, StoreError> {
-        let versions = self.digests()?;
+        let (versions, expired) = (self.digests()?, self.expired()?);
         let mut known = Known::new();
         for table in tables(&versions) {
             let root = self.root.enter(FOLDER).and_then(|f| f.enter(table));
@@ -114,7 +117,7 @@ impl Store {
             let Ok((entries, root)) = entries else {
                 return Ok(false);
             };
-            let mut log = Log::new(self, table, (root, entries), &versions);
+            let mut log = Log::new(self, table, (root, entries), (&versions, &expired));
             while let Some((name, bytes)) = log.entry(&mut known, false)? {
                 if !log.holds(&name, &bytes) {
                     return Ok(false);
@@ -144,7 +147,7 @@ impl<'a> Log<'a> {
         store: &'a Store,
         table: &'a str,
         (root, folder): (Folder, Folder),
-        versions: &'a [Arc<Digested>],
+        (versions, expired): (&'a [Arc<Digested>], &'a BTreeSet<u64>),
     ) -> Self {
         Self {
             store,
@@ -152,6 +155,7 @@ impl<'a> Log<'a> {
             root: Arc::new(root),
             folder: Arc::new(folder),
             versions,
+            expired,
             next: 0,
             columns: Columns::new(),
             live: BTreeMap::new(),
@@ -403,9 +407,12 @@ impl<'a> Log<'a> {
         Ok(columns.cloned().unwrap_or_default())
     }
 
-    /// Whether a file of a version has its name below the Delta table; where `naming` it gets that name. The data of an expired
-    /// version may be gone.
+    /// Whether a file of a version has its name below the Delta table; where `naming` it gets that name. That of an expired version
+    /// counts as gone.
     fn has(&self, version: &Digested, file: &ListedFile, naming: bool) -> Result<bool, StoreError> {
+        if self.expired.contains(&version.version) {
+            return Ok(false);
+        }
         let name = name_of(version, file);
         let path = format!("{}/{}", run_path(version.as_of, &version.txid), file.path);
         let target = format!("../../{path}");
@@ -497,7 +504,7 @@ fn protocol(columns: &Columns) -> Value {
 }
 
 /// Name of a file of a version below the Delta table, of characters that need no encoding.
-fn name_of(version: &Digested, file: &ListedFile) -> String {
+pub(crate) fn name_of(version: &Digested, file: &ListedFile) -> String {
     format!(
         "{}-{}-{}",
         version.as_of,

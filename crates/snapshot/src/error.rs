@@ -159,10 +159,26 @@ pub enum StoreError {
         nearest: String,
     },
     /// The version has expired.
-    #[error("version {version} expired; choose a later one")]
+    #[error(
+        "version {version} has expired: garbage collection removes its tables, or has; `tessera snapshots` marks the versions that have"
+    )]
     Expired {
         /// The version.
         version: u64,
+    },
+    /// What garbage collection was asked for would remove too much.
+    #[error("{reason}; nothing was removed")]
+    KeepsTooLittle {
+        /// What it would remove, and what to do.
+        reason: String,
+    },
+    /// The version that readers are shown is not as it should be, so no other one is removed.
+    #[error("{}: {reason}; nothing was removed", path.display())]
+    NotSound {
+        /// The store.
+        path: PathBuf,
+        /// What is wrong, and what to do.
+        reason: String,
     },
     /// A version without the table.
     #[error("version {version} has no table `{table}`")]
@@ -251,7 +267,7 @@ impl StoreError {
     }
 
     /// The exit code of the program: 4 store or I/O, 5 locked, 6 in doubt, 130 stopped, 2 for a version or table that does not
-    /// exist and for a store of another pipeline.
+    /// exist, for a store of another pipeline, and for garbage collection that would remove too much.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Stopped => 130,
@@ -260,6 +276,7 @@ impl StoreError {
             Self::NoVersion { .. }
             | Self::NoDay { .. }
             | Self::Expired { .. }
+            | Self::KeepsTooLittle { .. }
             | Self::NoTable { .. }
             | Self::OtherPipeline { .. } => 2,
             Self::BadTable { .. } => 1,
@@ -267,6 +284,7 @@ impl StoreError {
             | Self::NotAStore { .. }
             | Self::Unsupported { .. }
             | Self::Damaged { .. }
+            | Self::NotSound { .. }
             | Self::DamagedCommit { .. }
             | Self::LostCommit(_)
             | Self::Clock { .. }

@@ -229,6 +229,16 @@ impl Folder {
         let _ = fs::unlinkat(&self.fd, name, AtFlags::REMOVEDIR);
     }
 
+    /// Removes a file of this folder, a link as such; returns its size, `None` where there is none. A folder is no file.
+    pub(crate) fn remove_file(&self, name: &str) -> io::Result<Option<u64>> {
+        let size = match self.size(name) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            size => size?,
+        };
+        fs::unlinkat(&self.fd, name, AtFlags::empty())?;
+        Ok(Some(size))
+    }
+
     /// Size of a file.
     pub(crate) fn size(&self, name: &str) -> io::Result<u64> {
         Ok(

@@ -23,15 +23,17 @@ const LACKS: [Errno; 5] = [
 ];
 
 /// A file of each kind that a store has and that readers of data would take for theirs, by its place in the store.
-pub const EXAMPLES: [&str; 9] = [
+pub const EXAMPLES: [&str; 11] = [
     "catalog.parquet",
     "artifacts/0123456789abcdef.json",
     "commits/00000000000000000001.json",
     "data/as_of=2026-10-31/run=01a2267430c1-00005fcb-1dbedad7/customers.parquet",
     "delta/customers/2026-10-31-01a2267430c1-00005fcb-1dbedad7-customers.parquet",
     "delta/customers/_delta_log/00000000000000000001.json",
+    "expired/00000000000000000001.json",
     "inputs/0123456789abcdef.json",
     "latest/customers.parquet",
+    "pins/audit.json",
     "reports/version-1.html",
 ];
 

@@ -75,7 +75,7 @@ impl Store {
                 .index_of(digests.iter().map(|known| &**known))
                 .map_err(unwritten)?,
             target: run_path(shown.as_of, &shown.txid),
-            catalogue: catalogue::parquet(digests)?,
+            catalogue: catalogue::parquet(digests, expired)?,
             views: catalogue::duckdb(digests, expired, &self.absolute_path()),
         })
     }

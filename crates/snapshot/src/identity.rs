@@ -25,10 +25,16 @@ pub struct RunIdentity {
 }
 
 impl RunIdentity {
-    /// The idempotency key of this run with the version before its day, and the number of that version.
-    pub(crate) fn key_after(&self, previous: Option<&Arc<Digested>>) -> (String, u64) {
+    /// The idempotency key of this run with the version before its day, and the number of that version. Nothing is compared with
+    /// one that has expired, which makes other tables.
+    pub(crate) fn key_after(
+        &self,
+        previous: Option<&Arc<Digested>>,
+        is_expired: bool,
+    ) -> (String, u64) {
         let before = previous.map_or("", |before| before.idempotency_key.as_str());
-        let key = sha256(format!("{}\n{before}", self.run_key).as_bytes());
+        let alone = if is_expired { "\nexpired" } else { "" };
+        let key = sha256(format!("{}\n{before}{alone}", self.run_key).as_bytes());
         (key, previous.map_or(0, |before| before.version))
     }
 }

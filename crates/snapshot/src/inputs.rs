@@ -173,9 +173,8 @@ impl Store {
         commit: &Commit,
         checked: &mut BTreeSet<String>,
     ) -> Vec<String> {
-        let sources = commit.inputs.as_array().into_iter().flatten();
         let mut problems = Vec::new();
-        for name in sources.flat_map(|source| names(&source["lists"])) {
+        for name in lists(&commit.inputs) {
             if checked.contains(&name) {
                 continue;
             }
@@ -188,6 +187,12 @@ impl Store {
         }
         problems
     }
+}
+
+/// Names of all lists of the inputs that a commit states.
+pub(crate) fn lists(committed: &Value) -> Vec<String> {
+    let sources = committed.as_array().into_iter().flatten();
+    sources.flat_map(|source| names(&source["lists"])).collect()
 }
 
 /// Names of lists; only those that are a sha256, since they become paths.

@@ -29,7 +29,8 @@ struct Found {
 }
 
 impl Leftovers {
-    fn plus(self, other: Self) -> Self {
+    /// Both together.
+    pub(crate) fn plus(self, other: Self) -> Self {
         Self {
             files: self.files + other.files,
             bytes: self.bytes + other.bytes,

@@ -39,6 +39,8 @@ pub struct Listed {
     pub program: Arc<str>,
     /// The files of its tables, table by table and in row order.
     pub files: Arc<[ListedFile]>,
+    /// Whether it has expired, so that its files may be gone.
+    pub expired: bool,
     /// How later commits affect it.
     pub standing: Standing,
     /// Folder of its tables.

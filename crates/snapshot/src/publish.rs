@@ -355,6 +355,10 @@ impl<'a> Staging<'a> {
             }));
         }
         self.look_again()?;
+        if !store.has_kept(&self.inputs, &self.artifacts) {
+            store.keep_inputs(&self.identity.inputs)?;
+            store.keep_artifacts(&self.artifacts)?;
+        }
         let (commit, bytes) = self.sealed(counts)?;
         if let Some(followed) = self.follows.filter(|&followed| followed != commit.previous) {
             return Err(StoreError::Overtaken {
@@ -487,7 +491,9 @@ impl<'a> Staging<'a> {
             (last.version, last.sha256.clone())
         });
         let before = succession::previous(&digests, self.identity.as_of);
-        let (idempotency_key, previous) = self.identity.key_after(before);
+        let expired = self.store.expired()?;
+        let is_gone = before.is_some_and(|before| expired.contains(&before.version));
+        let (idempotency_key, previous) = self.identity.key_after(before, is_gone);
         let time = |time: SystemTime| {
             DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Millis, true)
         };

@@ -8,7 +8,7 @@ use crate::store::Store;
 use crate::txid;
 
 /// The folder of the pages.
-const FOLDER: &str = "reports";
+pub(crate) const FOLDER: &str = "reports";
 
 impl Store {
     /// Path of the report of a version, whether it exists or not.
@@ -48,6 +48,7 @@ impl Store {
     }
 }
 
-fn file_name(version: u64) -> String {
+/// Name of the report of a version.
+pub(crate) fn file_name(version: u64) -> String {
     format!("version-{version}.html")
 }

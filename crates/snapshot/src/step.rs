@@ -43,6 +43,16 @@ pub(crate) enum Step {
     ReplaceDelta,
     /// 9: the hints reach the disk.
     SyncRoot,
+    /// Garbage collection: the mark of a version that expires.
+    MarkExpired,
+    /// Garbage collection: the marks reach the disk.
+    SyncMarks,
+    /// Garbage collection: a file that only expired versions have.
+    RemoveFile,
+    /// Garbage collection: the folder of a version's tables.
+    RemoveFolder,
+    /// Garbage collection: that names are gone reaches the disk.
+    SyncRemoved,
 }
 
 /// Called at every step before it is done; an error is treated as an error of the step.

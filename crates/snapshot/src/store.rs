@@ -213,7 +213,8 @@ impl Store {
         }
     }
 
-    fn commit(&self, number: u64) -> Result<Commit, StoreError> {
+    /// A commit, with its inputs.
+    pub(crate) fn commit(&self, number: u64) -> Result<Commit, StoreError> {
         self.parse(number, &self.commit_bytes(number)?)
     }
 
@@ -349,7 +350,7 @@ impl Store {
     /// # Errors
     /// A commit that cannot be read or does not match its checksum.
     pub fn list(&self) -> Result<Vec<Listed>, StoreError> {
-        Ok(self.listed(&self.digests()?))
+        self.listed(&self.digests()?)
     }
 
     /// As [`Store::list`], only so many of the newest versions, and how many are older. Where each of these follows a version that
@@ -360,7 +361,7 @@ impl Store {
     pub fn list_newest(&self, count: usize) -> Result<(Vec<Listed>, usize), StoreError> {
         let numbers = self.numbers()?;
         let versions = match self.digests_of_end(&numbers)? {
-            Some(digests) if succession::decides(&digests, count) => self.listed(&digests),
+            Some(digests) if succession::decides(&digests, count) => self.listed(&digests)?,
             _ => self.list()?,
         };
         let newest = versions.len().saturating_sub(count);
@@ -388,7 +389,8 @@ impl Store {
     }
 
     /// Digests as lists show them, with how those among them affect each other.
-    fn listed(&self, digests: &[Arc<Digested>]) -> Vec<Listed> {
+    fn listed(&self, digests: &[Arc<Digested>]) -> Result<Vec<Listed>, StoreError> {
+        let expired = self.expired()?;
         let listed = |(known, standing): (&Arc<Digested>, Standing)| Listed {
             version: known.version,
             as_of: known.as_of,
@@ -396,11 +398,12 @@ impl Store {
             finished_at: known.finished_at.clone(),
             program: known.program.clone(),
             files: known.files.clone(),
+            expired: expired.contains(&known.version),
             standing,
             folder: self.root.join(&run_path(known.as_of, &known.txid)),
         };
         let standings = succession::standings(digests);
-        digests.iter().zip(standings).map(listed).collect()
+        Ok(digests.iter().zip(standings).map(listed).collect())
     }
 
     /// The version that a run committed, if it did.
@@ -449,6 +452,14 @@ impl Store {
         if self.expired()?.contains(&number) {
             return Err(StoreError::Expired { version: number });
         }
+        self.committed(number)
+    }
+
+    /// One version, also where it has expired: its commit and what it learned are still there, its tables may be gone.
+    ///
+    /// # Errors
+    /// The commit is missing or damaged.
+    pub fn committed(&self, number: u64) -> Result<Version, StoreError> {
         Ok(self.version_from(self.commit(number)?))
     }
 
@@ -511,25 +522,14 @@ impl Store {
                 confirmed &= self.confirm(known)?;
             }
             if confirmed {
-                let (key, _) = identity.key_after(before);
-                let found = newest.filter(|known| known.idempotency_key == key);
+                let is_gone = before.is_some_and(|before| expired.contains(&before.version));
+                // A version that was made before then is compared with more than a run of now could be.
+                let (compared, _) = identity.key_after(before, false);
+                let (alone, _) = identity.key_after(before, is_gone);
+                let is_same = |key: &str| key == compared || key == alone;
+                let found = newest.filter(|known| is_same(&known.idempotency_key));
                 return found.map(|found| self.version(found.version)).transpose();
             }
-        }
-    }
-
-    /// Versions whose data may have been deleted.
-    pub(crate) fn expired(&self) -> Result<BTreeSet<u64>, StoreError> {
-        match self.root.enter("expired") {
-            Ok(folder) => Ok(folder
-                .list()?
-                .iter()
-                .filter_map(|name| version_of(name))
-                .collect()),
-            Err(StoreError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => {
-                Ok(BTreeSet::new())
-            }
-            Err(other) => Err(other),
         }
     }
 

@@ -4,6 +4,7 @@
 mod damage;
 mod delta;
 mod faults;
+mod gc;
 mod hints;
 mod history;
 mod index;

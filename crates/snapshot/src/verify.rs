@@ -27,6 +27,8 @@ pub enum Depth {
 pub struct VerifyReport {
     /// Versions that were checked.
     pub versions: u64,
+    /// Those among them that have expired: only their commits were checked.
+    pub expired: u64,
     /// Files that were checked.
     pub files: u64,
     /// Bytes that were read.
@@ -160,6 +162,7 @@ impl Store {
         }
         own.replaces = commit.replaces.as_ref().map(|damaged| damaged.version);
         if !data {
+            check.report.expired += 1;
             return Ok(own);
         }
         let day = commit.as_of;

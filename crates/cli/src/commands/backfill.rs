@@ -162,6 +162,17 @@ fn one(
             show(output, &format!("{day}: version {version}, made before\n"))?;
             return Ok(0);
         }
+        Standing::Expired(version) => {
+            progress.skipped += 1;
+            progress
+                .days
+                .push(json!({"as_of": day.to_string(), "version": version, "state": "expired"}));
+            let line = format!(
+                "{day}: version {version} has expired, so the day is left out; --again publishes it again\n"
+            );
+            show(output, &line)?;
+            return Ok(0);
+        }
         Standing::Missing(why) => why.map_or_else(String::new, |why| format!(" ({why})")),
     };
     tell(output, &format!("backfill: {at}{why}"));

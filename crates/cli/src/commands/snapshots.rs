@@ -26,7 +26,7 @@ pub(crate) fn list(arguments: &Snapshots, output: &Output) -> Result<ExitCode, F
                 json!({
                     "version": v.version, "as_of": v.as_of.to_string(), "latest": latest == Some(v.version),
                     "customers": v.rows("customers"), "bytes": v.bytes(), "folder": v.folder,
-                    "committed": v.finished_at, "program": &*v.program,
+                    "committed": v.finished_at, "program": &*v.program, "expired": v.expired,
                     "superseded_by": v.standing.superseded_by, "outdated": v.standing.outdated,
                     "damaged_replaced_by": v.standing.damaged_replaced_by,
                 })
@@ -86,6 +86,9 @@ fn line(version: &Listed, is_latest: bool) -> String {
         mark.push_str(&format!("  superseded by version {by}"));
     } else if standing.outdated {
         mark.push_str("  outdated: the version before it changed");
+    }
+    if version.expired {
+        mark.push_str("  expired");
     }
     format!(
         "{:>8}  {:<10}  {:>12}  {:>14}  {}{mark}\n",

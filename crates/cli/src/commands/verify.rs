@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &Verify, output: &Output) -> Result<ExitCode, Failu
             .map(|(version, found)| json!({"version": version, "problems": found}))
             .collect();
         print_json(&json!({
-            "sound": report.is_sound(), "versions": report.versions, "files": report.files, "bytes": report.bytes, "problems": problems,
+            "sound": report.is_sound(), "versions": report.versions, "expired": report.expired, "files": report.files, "bytes": report.bytes, "problems": problems,
             "replaced": report.replaced.iter().map(|(version, found)| {
                 json!({"version": version, "by": found.by, "problems": found.problems})
             }).collect::<Vec<_>>(),
@@ -72,8 +72,12 @@ pub(crate) fn run(arguments: &Verify, output: &Output) -> Result<ExitCode, Failu
         } else {
             "damaged"
         };
+        let expired = match report.expired {
+            0 => String::new(),
+            expired => format!(" ({expired} expired)"),
+        };
         print(&format!(
-            "{state}: {} versions, {} files, {} bytes\n",
+            "{state}: {} versions{expired}, {} files, {} bytes\n",
             report.versions, report.files, report.bytes
         ))?;
     }

@@ -34,9 +34,16 @@ impl Basis {
         let known = |version: Option<tessera_snapshot::Version>| {
             version.map(|version| (version.number(), version.commit().idempotency_key.clone()))
         };
-        let before = store.map(|store| store.previous(prepared.as_of));
+        // A run compares nothing with a version that has expired.
+        let before = match store
+            .map(|store| store.previous(prepared.as_of))
+            .transpose()
+        {
+            Err(StoreError::Expired { .. }) => None,
+            found => found?.flatten(),
+        };
         let of_day = match store.map(|store| store.of_day(prepared.as_of)).transpose() {
-            Err(StoreError::NoDay { .. }) => None,
+            Err(StoreError::NoDay { .. } | StoreError::Expired { .. }) => None,
             found => found?,
         };
         Ok(Self {
@@ -44,7 +51,7 @@ impl Basis {
             program: identity.program,
             pipeline: digits(&tessera_spec::canonical(&prepared.pipeline)),
             inputs: digits(&identity.inputs.to_string()),
-            versions: [known(before.transpose()?.flatten()), known(of_day)],
+            versions: [known(before), known(of_day)],
             run: identity.run_key,
         })
     }

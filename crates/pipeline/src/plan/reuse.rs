@@ -8,7 +8,7 @@ use arrow::compute::{cast, concat_batches, filter_record_batch};
 use arrow::datatypes::{DataType, Field, Schema};
 use serde_json::json;
 use tessera_expr::Type;
-use tessera_snapshot::{Commit, Store, Version};
+use tessera_snapshot::{Commit, Store, StoreError, Version};
 use tessera_spec::pipeline::Score;
 
 use crate::artifacts;
@@ -155,9 +155,10 @@ fn differs(
         return why("was made of other files");
     }
     // What is learned may follow from the version before.
-    let previous = store
-        .previous(prepared.as_of)?
-        .map_or(0, |version| version.number());
+    let previous = match store.previous(prepared.as_of) {
+        Err(StoreError::Expired { .. }) => return why("follows a version that has expired since"),
+        found => found?.map_or(0, |version| version.number()),
+    };
     if commit.previous != previous {
         return why("follows another version than a run would");
     }
