@@ -58,13 +58,14 @@ impl Store {
         Ok(at.map_err(|error| unread(error.to_string()))?.to_utc())
     }
 
-    /// Marks versions as expired at this time; the marks are durable when this returns. The caller holds the lock.
+    /// Marks versions as expired at this time. All marks are durable when this returns, also those of an earlier try that was killed.
+    /// The caller holds the lock.
     pub(crate) fn mark_expired(
         &self,
         versions: &[u64],
         at: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        if versions.is_empty() {
+        if versions.is_empty() && self.expired()?.is_empty() {
             return Ok(());
         }
         let folder = self.root.enter_or_make(FOLDER)?;

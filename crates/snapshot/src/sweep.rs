@@ -27,8 +27,8 @@ pub(crate) struct Swept {
     pub(crate) left: Vec<PathBuf>,
 }
 
-/// Files kept once for many versions that no version needs any more: name of their folder, name, size.
-pub(crate) type Unneeded = Vec<(&'static str, String, u64)>;
+/// A file kept once for many versions that no version needs any more: name of its folder, name, size.
+pub(crate) type Unneeded = (&'static str, String, u64);
 
 /// What a commit names outside of its own folder.
 struct Names {
@@ -49,7 +49,7 @@ impl Store {
     pub(crate) fn sweep(
         &self,
         due: &[Arc<Digested>],
-        unneeded: &Unneeded,
+        unneeded: &[Unneeded],
     ) -> Result<Swept, StoreError> {
         let mut swept = Swept::default();
         self.sweep_delta(due)?;
@@ -174,7 +174,7 @@ impl Store {
         &self,
         versions: &[Arc<Digested>],
         stays: &BTreeSet<u64>,
-    ) -> Result<Unneeded, StoreError> {
+    ) -> Result<Vec<Unneeded>, StoreError> {
         let mut named: BTreeMap<u64, Names> = BTreeMap::new();
         for known in versions {
             named.insert(known.version, Names::of(self.commit(known.version)?));
@@ -209,7 +209,7 @@ impl Store {
                 }
             }
         }
-        let mut found = Unneeded::new();
+        let mut found = Vec::new();
         for (folder, id) in unneeded {
             let name = format!("{id}.json");
             let size = self.root.enter(folder).ok();

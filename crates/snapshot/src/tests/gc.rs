@@ -579,7 +579,7 @@ fn a_run_that_learns_what_an_expired_version_had_learned_keeps_it() {
     // Between the moment at which the run finds that the files are there and its commit they are removed.
     let mut slow = Store::open(&path).unwrap();
     let (is_done, at) = (AtomicBool::new(false), path.clone());
-    slow.steps.hook = Some(Arc::new(move |step| {
+    slow.steps.hook = Some(Arc::new(move |step: Step| {
         if step == Step::Lock && !is_done.swap(true, Ordering::SeqCst) {
             let done = collect(&at, &last(2, 0), now()).unwrap();
             assert_eq!(done.removed_versions, [1, 2]);
