@@ -259,12 +259,12 @@ fn every_command_says_that_a_version_has_expired() {
     };
     has_expired(run(&["diff", &store, "4", "latest"], 2));
     has_expired(run(&["diff", &store, "2026-02-04", "latest"], 2));
-    has_expired(run(&["explain", &store, "c00", "--as-of", "2026-02-04"], 2));
+    has_expired(run(&["explain", &store, "small00", "--as-of", "2026-02-04"], 2));
     has_expired(run(&["verify", &store, "--version", "4"], 2));
     has_expired(of_case(&case, "report", &["--version", "4"], 2));
     run(&["diff", &store, "5", "6"], 0);
     // The stay began before: the earlier days are not there to be read.
-    run(&["explain", &store, "c00", "--as-of", "2026-02-05"], 0);
+    run(&["explain", &store, "small00", "--as-of", "2026-02-05"], 0);
     // Version 5 follows an expired one; it is there, and so is its report.
     let report = fs::read(case.path("store/reports/version-5.html")).unwrap();
     assert!(
