@@ -122,6 +122,8 @@ impl Store {
             return Ok(());
         };
         let Ok(run) = day.enter(&run_name) else {
+            // Whoever removed it may have been killed before the folder of the day, which goes where it is empty.
+            self.data.remove_folder(&day_name);
             return Ok(());
         };
         for file in known.files.iter() {
