@@ -213,6 +213,7 @@ fn pipeline(file: &Reader<'_>, kinds: &Syntax) -> Pipeline {
         pipeline.customer.identity.as_ref(),
     );
     value::check_risk(file.notes, &pipeline);
+    playbook::check_exports(file.notes, &pipeline);
     check_unique_columns(file.notes, &pipeline);
     pipeline
 }

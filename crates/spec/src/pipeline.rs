@@ -7,6 +7,7 @@
 
 mod expect;
 mod experiment;
+mod export;
 mod feature;
 mod form;
 mod gates;
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize, Serializer};
 pub use crate::time_format::TimeFormat;
 pub use expect::{Bounds, Condition, Expect, Scalar, Subject};
 pub use experiment::{Experiment, SegmentOf, Variant};
+pub use export::{Export, ExportFormat};
 pub use feature::{
     Arguments, Base, Description, Direction, FeatureBody, FeatureDecl, Features, LifecycleLimits,
     Unit,
@@ -302,6 +304,9 @@ pub struct Playbook {
     pub channel: Option<String>,
     /// Who acts.
     pub owner: Option<String>,
+    /// How its customers are exported. No part of the canonical form: it decides no published byte.
+    #[serde(skip)]
+    pub export: Export,
 }
 
 /// Serialises what prints as its canonical text, such as a time zone.

@@ -22,7 +22,7 @@ use serde_json::Value;
 use crate::aggregate_syntax::{self, FurtherKeys};
 use crate::format_syntax;
 use crate::gate_syntax;
-use crate::pipeline::{Objective, Period};
+use crate::pipeline::{ExportFormat, Objective, Period};
 use crate::scheme_syntax;
 use crate::score_syntax;
 use crate::syntax::Syntax;
@@ -296,6 +296,21 @@ struct PlaybookTable {
     channel: Option<String>,
     /// Who acts.
     owner: Option<String>,
+    /// How `tessera export` writes the list of its customers. It decides no published table.
+    export: Option<ExportTable>,
+}
+
+/// How the list of a playbook's customers is written for other systems.
+#[derive(JsonSchema)]
+#[schemars(deny_unknown_fields)]
+#[expect(dead_code, reason = "the shape of a table; never filled")]
+struct ExportTable {
+    /// The format; csv by default.
+    format: Option<ExportFormat>,
+    /// The columns in their order, the customer's key among them: columns of `actions`, and of `customers`. All columns of `actions` by
+    /// default.
+    #[schemars(length(min = 1), extend("uniqueItems" = true))]
+    columns: Option<Vec<String>>,
 }
 
 /// An experiment: customers are drawn into variants by a hash of their keys, once for all, and a metric compares the variants.

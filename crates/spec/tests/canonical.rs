@@ -153,6 +153,20 @@ fn comments_order_and_places_do_not_matter() {
     assert_eq!(of(ONE), of(SAME));
 }
 
+/// What an export writes decides no published byte, so that an edit of it makes no version.
+#[test]
+fn exports_of_playbooks_do_not_matter() {
+    let playbook = "\n[playbooks.x]\nscheme = \"touch\"\n";
+    let plain = of(&format!("{ONE}{playbook}"));
+    assert_ne!(plain, of(ONE));
+    for export in [
+        "export = { format = \"parquet\" }",
+        "export = { columns = [\"id\", \"reason\"] }",
+    ] {
+        assert_eq!(of(&format!("{ONE}{playbook}{export}\n")), plain);
+    }
+}
+
 #[test]
 fn it_is_json_without_places() {
     let value: serde_json::Value = serde_json::from_str(&of(ONE)).unwrap();

@@ -6,7 +6,7 @@ use tessera_segments::{
     Assignment, Extra, assign, customer_columns, memberships, model_rows, models_table, profiles,
     profiles_table, segment_id, segments_table, summarise,
 };
-use tessera_spec::pipeline::Playbook;
+use tessera_spec::pipeline::{Export, Playbook};
 
 use crate::customer_base::{Row, at, believable, customers, one_of_each, touch_hits};
 
@@ -136,6 +136,7 @@ fn segments_carry_their_playbook() {
         touch: Some("high".to_owned()),
         channel: None,
         owner: Some(owner.to_owned()),
+        export: Export::default(),
     };
     let batch = segments_table(
         AS_OF,

@@ -1,7 +1,7 @@
 //! `[playbooks.NAME]`
 
 use crate::diagnostic::{Diagnostic, unknown_name};
-use crate::pipeline::{At, Playbook, Scheme, SchemeKind};
+use crate::pipeline::{At, Export, Pipeline, Playbook, Scheme, SchemeKind};
 use crate::reader::{Notes, Reader, word_of};
 use crate::written::word::Touch;
 
@@ -76,11 +76,54 @@ fn playbook(table: &Reader<'_>, name: At<String>) -> Playbook {
         touch: touch(table),
         channel: table.text("channel").map(|text| text.value),
         owner: table.text("owner").map(|text| text.value),
+        export: table
+            .table("export")
+            .map_or_else(Export::default, |table| export(&table)),
         name,
     };
-    table.not_built("export", "`export` of playbooks is");
     table.finish();
     playbook
+}
+
+/// `export`: whether its columns exist is known only with the features.
+fn export(table: &Reader<'_>) -> Export {
+    let format = table.word("format").map(|format| format.value);
+    let columns = table.texts("columns");
+    if columns.as_ref().is_some_and(Vec::is_empty) {
+        let message = format!("`columns` of {} names no column", table.name);
+        table.notes.add(
+            Diagnostic::error("TS-P009", message, table.value_span("columns"))
+                .with_help("name at least the customer's key, or remove `columns`: then all columns of `actions` are exported"),
+        );
+    }
+    table.finish();
+    Export {
+        format: format.unwrap_or_default(),
+        columns: columns.filter(|columns| !columns.is_empty()),
+    }
+}
+
+/// Checks that every stated list of columns has the customer's key, by which changes are applied.
+pub(super) fn check_exports(notes: &Notes, pipeline: &Pipeline) {
+    let key = &pipeline.customer.key;
+    for playbook in &pipeline.playbooks {
+        let Some(columns) = &playbook.export.columns else {
+            continue;
+        };
+        let (Some(first), Some(last)) = (columns.first(), columns.last()) else {
+            continue;
+        };
+        if !key.is_empty() && !columns.iter().any(|column| column.value == *key) {
+            let message = format!(
+                "the exported columns of playbook `{}` lack the customer's key `{key}`",
+                playbook.name.value
+            );
+            let span = first.span.start..last.span.end;
+            notes.add(Diagnostic::error("TS-P099", message, span).with_help(format!(
+                "add \"{key}\" to `columns`: without it, who reads the list cannot tell whom a later change is of"
+            )));
+        }
+    }
 }
 
 fn touch(table: &Reader<'_>) -> Option<String> {

@@ -36,5 +36,35 @@ fn playbooks() {
             "[playbooks.rescue]",
             "[playbooks.\"to the rescue\"]\nsegment = \"rescue\""
         ),
+        (
+            "an unknown format of its export",
+            "touch = \"high\"",
+            "touch = \"high\"\nexport = { format = \"cvs\" }"
+        ),
+        (
+            "an unknown key of its export",
+            "touch = \"high\"",
+            "touch = \"high\"\nexport = { fields = [\"customer_id\"] }"
+        ),
+        (
+            "an export that is no table",
+            "touch = \"high\"",
+            "touch = \"high\"\nexport = \"csv\""
+        ),
+        (
+            "an exported column that is listed twice",
+            "touch = \"high\"",
+            "touch = \"high\"\nexport = { columns = [\"customer_id\", \"country\", \"country\"] }"
+        ),
+        (
+            "an export without columns",
+            "touch = \"high\"",
+            "touch = \"high\"\nexport = { columns = [] }"
+        ),
+        (
+            "an export without the key",
+            "touch = \"high\"",
+            "touch = \"high\"\nexport = { columns = [\"country\", \"spend_90d\"] }"
+        ),
     ]));
 }

@@ -11,11 +11,6 @@ fn tables_and_keys_of_later_versions() {
             "currency = \"GBP\"\nengine = { kind = \"spark\" }"
         ),
         (
-            "exports",
-            "touch = \"high\"",
-            "touch = \"high\"\nexport = { format = \"csv\" }"
-        ),
-        (
             "lakes in object stores",
             "path = \"${lake}/orders\"",
             "path = \"s3://lake/orders\""

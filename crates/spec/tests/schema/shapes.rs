@@ -278,6 +278,12 @@ const TABLES: &[Row] = &[
         "[experiments.e]",
         "[experiments.e]\nzzz = 1",
     ),
+    (
+        "ExportTable",
+        None,
+        "[playbooks.p.export]",
+        "[playbooks.p]\nexport.zzz = 1",
+    ),
 ];
 
 /// Definitions whose keys are names, and those that are no tables.
@@ -314,6 +320,7 @@ pub const NO_SHAPE: &[&str] = &[
     "ThousandsSign",
     "Objective",
     "Touch",
+    "ExportFormat",
     "Period",
     "SourceKind",
     "Format",
