@@ -74,3 +74,4 @@ pub use store::{Options, Store};
 pub use txid::check_clock;
 pub use verify::{Depth, Replacement, VerifyReport};
 pub use version::{OpenVersion, Version};
+pub use writer::write_rows;

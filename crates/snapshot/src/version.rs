@@ -6,7 +6,9 @@ use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{BooleanArray, RecordBatch};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::SchemaRef;
 use chrono::NaiveDate;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ParquetRecordBatchReaderBuilder};
@@ -157,6 +159,47 @@ impl Version {
         let found = self.table(table)?;
         let files = self.open_table(found)?;
         self.read_files(found, &files, wanted)
+    }
+
+    /// Reads those columns of a table whose names are wanted, of the rows for which `keep` is true.
+    ///
+    /// # Errors
+    /// The version has no such table, or its file is missing or damaged.
+    pub fn read_where(
+        &self,
+        table: &str,
+        wanted: impl Fn(&str) -> bool,
+        keep: &mut dyn FnMut(&RecordBatch) -> BooleanArray,
+    ) -> Result<Vec<RecordBatch>, StoreError> {
+        let found = self.table(table)?;
+        let (mut kept, mut failed) = (Vec::new(), None);
+        for (stated, file) in found.files.iter().zip(self.open_table(found)?) {
+            let path = self.folder.join(&stated.path);
+            scan_file(
+                file,
+                &path,
+                &wanted,
+                &mut |batch| match filter_record_batch(&batch, &keep(&batch)) {
+                    Ok(batch) => kept.push(batch),
+                    Err(error) => failed = Some(StoreError::damaged(&path, error.to_string())),
+                },
+            )?;
+        }
+        failed.map_or(Ok(kept), Err)
+    }
+
+    /// The columns of a table with their types, also where it has no rows.
+    ///
+    /// # Errors
+    /// The version has no such table, or its file is missing or damaged.
+    pub fn schema(&self, table: &str) -> Result<SchemaRef, StoreError> {
+        let found = self.table(table)?;
+        let first = found.files.iter().zip(self.open_table(found)?).next();
+        let (stated, file) =
+            first.ok_or_else(|| StoreError::damaged(&self.folder.join(table), "it has no file"))?;
+        let metadata = ArrowReaderMetadata::load(&file, Default::default());
+        let metadata = metadata.map_err(|error| unread(&self.folder.join(&stated.path), &error))?;
+        Ok(metadata.schema().clone())
     }
 
     /// Reads the rows of these customers in a table whose second column is the customer's key.

@@ -73,6 +73,28 @@ pub(crate) fn published_type(ty: &DataType) -> Option<DataType> {
     })
 }
 
+/// Writes rows that are no table of a store, such as an exported list, as published tables are written, to `sink`. `path` is for
+/// messages.
+///
+/// # Errors
+/// A column of a type that is not published, or an error of `sink`.
+pub fn write_rows<W: Write + Send>(
+    name: &str,
+    rows: &RecordBatch,
+    sink: W,
+    path: &Path,
+) -> Result<W, StoreError> {
+    let nullable = |_: usize, field: &Field| field.is_nullable();
+    let layout = Layout {
+        table: name.to_owned(),
+        schema: published_schema(name, rows.schema_ref(), nullable)?,
+        sorted_by: Vec::new(),
+        unique: false,
+    };
+    let (sink, _) = write_parquet(&layout, std::iter::once(Ok(rows.clone())), sink, path)?;
+    Ok(sink)
+}
+
 /// Writes the batches as one Parquet file to `sink`. `path` is for messages.
 pub(crate) fn write_parquet<W: Write + Send>(
     layout: &Layout,
