@@ -1,5 +1,7 @@
 //! Keys of customers: compared between versions, and hashed where they are personal data.
 
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::{DataType, Int64Type};
 use sha2::{Digest, Sha256};
 
 use crate::ReportError;
@@ -15,7 +17,7 @@ const PERSONAL_SHARE: f64 = 0.05;
 const PERSONAL_WORDS: [&str; 5] = ["name", "mail", "phone", "mobile", "iban"];
 
 /// A key, as the table has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Key<'a> {
     Whole(i64),
     Text(&'a str),
@@ -42,6 +44,22 @@ pub(crate) fn keys<'a>(
     }
     let whole = table.integers(column)?;
     Ok(whole.into_iter().map(|key| key.map(Key::Whole)).collect())
+}
+
+/// The keys of a column of published keys, of which none is missing; `None` for a column of another type.
+pub(crate) fn of_column(column: &ArrayRef) -> Option<Vec<Key<'_>>> {
+    match column.data_type() {
+        DataType::Int64 => {
+            let keys = column.as_primitive::<Int64Type>().values().iter();
+            Some(keys.map(|&key| Key::Whole(key)).collect())
+        }
+        DataType::Utf8 => {
+            let keys = column.as_string::<i32>();
+            let keys = (0..keys.len()).map(|row| Key::Text(keys.value(row)));
+            Some(keys.collect())
+        }
+        _ => None,
+    }
 }
 
 /// Whether keys of that column are personal data: its name says so, or some of the keys look like addresses or names.

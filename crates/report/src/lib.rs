@@ -12,7 +12,8 @@
 //! *Where to look*: a part of the report is one file of `section/` with a template of the same name in
 //! `templates/sections/`, and one line in the registry of `section.rs`. `facts.rs` reads the tables once for all sections;
 //! `score.rs` collects the rows of each score; `number.rs` formats numbers; `chart.rs` computes coordinates of charts;
-//! `templates/style.css` is the style of the page; `version.rs` opens a version of a store.
+//! `templates/style.css` is the style of the page; `version.rs` opens a version of a store. `export.rs` has the lists of playbooks for
+//! other systems.
 
 mod by_model;
 mod chart;
@@ -20,6 +21,7 @@ mod column;
 mod comparable;
 mod due;
 mod error;
+pub mod export;
 mod facts;
 mod input;
 mod key;
