@@ -259,7 +259,10 @@ fn every_command_says_that_a_version_has_expired() {
     };
     has_expired(run(&["diff", &store, "4", "latest"], 2));
     has_expired(run(&["diff", &store, "2026-02-04", "latest"], 2));
-    has_expired(run(&["explain", &store, "small00", "--as-of", "2026-02-04"], 2));
+    has_expired(run(
+        &["explain", &store, "small00", "--as-of", "2026-02-04"],
+        2,
+    ));
     has_expired(run(&["verify", &store, "--version", "4"], 2));
     has_expired(of_case(&case, "report", &["--version", "4"], 2));
     run(&["diff", &store, "5", "6"], 0);

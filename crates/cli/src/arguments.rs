@@ -1,5 +1,7 @@
 //! Arguments of the command line.
 
+mod export;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +10,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use tessera_pipeline::backfill::Every;
 use tessera_pipeline::plan::Limit;
 use tessera_snapshot::Options;
+
+pub(crate) use export::Export;
 
 /// Computes features, scores and segments of customers from Parquet, CSV or NDJSON files, as a TOML file describes, and publishes
 /// them as versioned Parquet tables with a report.
@@ -99,6 +103,14 @@ pub(crate) enum Command {
         after_help = "Examples:\n  tessera report pipelines/demo.toml\n  tessera report pipelines/demo.toml --version 1 --to report.html"
     )]
     Report(Report),
+    /// Write the customers of a playbook for other systems: the whole list, or what changed since a version.
+    #[command(
+        after_help = "Examples:\n  tessera export pipelines/demo.toml --playbook win-back > win-back.csv\n  \
+                            tessera export pipelines/demo.toml --playbook win-back --since 2026-09-30 --out changes.csv\n  \
+                            tessera export pipelines/demo.toml --playbook rescue --version 1 --format ndjson --columns customer_id,reason,country\n  \
+                            tessera export pipelines/demo.toml --all --out lists"
+    )]
+    Export(Export),
     /// List the published versions of a store: the newest 30, or all of them.
     #[command(
         after_help = "Examples:\n  tessera snapshots data/store/demo\n  tessera snapshots data/store/demo --all\n  tessera snapshots data/store/demo --json"

@@ -7,6 +7,7 @@ mod demo;
 mod diff;
 mod experiment;
 mod explain;
+mod export;
 mod features;
 mod gc;
 mod init;
@@ -37,6 +38,7 @@ pub(crate) fn dispatch(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Plan(arguments) => plan::run(&arguments, &output),
         Command::Backfill(arguments) => backfill::run(&arguments, &output),
         Command::Report(report) => report::run(&report, &output),
+        Command::Export(arguments) => export::run(&arguments, &output),
         Command::Snapshots(store) => snapshots::list(&store, &output),
         Command::Path(folder) => path::run(&folder, &output),
         Command::Diff(arguments) => diff::run(&arguments, &output),

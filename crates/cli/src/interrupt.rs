@@ -16,7 +16,7 @@ use crate::{signals, telemetry};
 /// Decides between an interrupt and the commit.
 pub(crate) static GATE: Gate = Gate::new();
 
-/// The folder of the run's files, removed however the run ends.
+/// The folder of the run's files, or the draft of a file, removed however the run ends.
 static WORK: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 /// Writes the end of the run to metrics and lineage.
@@ -31,7 +31,7 @@ const PATIENCE: Duration = Duration::from_millis(700);
 /// How often the folder is removed while the run may still write into it.
 const REMOVALS: usize = 20;
 
-/// Names the folder that is removed at an interrupt.
+/// Names the folder, or the draft of a file, that is removed at an interrupt.
 pub(crate) fn remove_at_end(work: &Path) {
     *WORK.lock().unwrap_or_else(PoisonError::into_inner) = Some(work.to_owned());
 }
@@ -150,7 +150,11 @@ fn remove_work() {
     let work = WORK.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(work) = work else { return };
     for _ in 0..REMOVALS {
-        match std::fs::remove_dir_all(&work) {
+        let removed = match work.is_dir() {
+            true => std::fs::remove_dir_all(&work),
+            false => std::fs::remove_file(&work),
+        };
+        match removed {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                 std::thread::sleep(Duration::from_millis(5));
             }

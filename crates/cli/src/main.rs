@@ -16,6 +16,7 @@ mod size;
 #[cfg(target_os = "linux")]
 mod supervisor;
 mod telemetry;
+mod whole_file;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

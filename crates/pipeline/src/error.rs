@@ -6,6 +6,7 @@ use tessera_engine::EngineError;
 use tessera_history::HistoryError;
 use tessera_ingest::IngestError;
 use tessera_report::ReportError;
+use tessera_report::export::ExportError;
 use tessera_segments::SegmentError;
 use tessera_snapshot::StoreError;
 use tessera_spec::diagnostic::Diagnostics;
@@ -315,6 +316,52 @@ pub enum PipelineError {
         /// What was found.
         reason: String,
     },
+    /// A playbook that neither the version nor the pipeline file has.
+    #[error(
+        "there is no playbook `{playbook}`{}; version {version} of {as_of} has {has}",
+        near.as_ref().map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"))
+    )]
+    NoPlaybook {
+        /// The playbook asked for.
+        playbook: String,
+        /// One with a name like it.
+        near: Option<String>,
+        /// The version.
+        version: u64,
+        /// Its day.
+        as_of: chrono::NaiveDate,
+        /// Its playbooks, as a text.
+        has: String,
+    },
+    /// A playbook that the pipeline file has, and the version has not.
+    #[error(
+        "version {version} of {as_of} was published without playbook `{playbook}`, which the pipeline file has; it has {has}. Publish a version with it first: `tessera run`"
+    )]
+    LaterPlaybook {
+        /// The playbook asked for.
+        playbook: String,
+        /// The version.
+        version: u64,
+        /// Its day.
+        as_of: chrono::NaiveDate,
+        /// Its playbooks, as a text.
+        has: String,
+    },
+    /// A version of another pipeline that shares the store.
+    #[error(
+        "version {version} is of pipeline `{pipeline}`, which shares the store, not of `{own}`; name a version of `{own}` with `--version`, or its day"
+    )]
+    OtherVersion {
+        /// The version.
+        version: u64,
+        /// Its pipeline.
+        pipeline: String,
+        /// The pipeline of the file.
+        own: String,
+    },
+    /// A list could not be exported.
+    #[error(transparent)]
+    Export(#[from] ExportError),
     /// The user interrupted the run.
     #[error("interrupted; nothing was published")]
     Interrupted,
@@ -325,9 +372,9 @@ impl PipelineError {
     pub fn remedy(&self) -> Option<String> {
         match self {
             Self::WithRows { error, .. } => error.remedy(),
-            Self::Store(error) | Self::Report(ReportError::Store(error)) => {
-                tessera_snapshot::remedy(error)
-            }
+            Self::Store(error)
+            | Self::Report(ReportError::Store(error))
+            | Self::Export(ExportError::Store(error)) => tessera_snapshot::remedy(error),
             _ => None,
         }
     }
@@ -369,7 +416,11 @@ impl PipelineError {
             | Self::MergedCustomer { .. }
             | Self::OtherPlan { .. }
             | Self::NoExperiment { .. }
+            | Self::NoPlaybook { .. }
+            | Self::LaterPlaybook { .. }
+            | Self::OtherVersion { .. }
             | Self::NoScheme { .. } => 2,
+            Self::Export(error) => error.exit_code(),
             Self::Lake(problems, _) => lake_code(problems),
             Self::ChangedLake(_)
             | Self::Contract { .. }

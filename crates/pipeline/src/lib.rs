@@ -11,7 +11,7 @@
 //! `history` compares with the previous version, `experiments` draws customers into variants and compares these, `held` keeps an earlier definition of a scheme in use, `leaves` finds when
 //! customers leave by time alone, `nearest` the smallest change that would move them, `publish` makes tables, version and report,
 //! `work` holds the files of a run outside the store, `store_place` refuses a store in the folder of a source, `monitor` writes metrics and lineage, `diff` compares two versions,
-//! `draft` writes a first pipeline file for a lake, `explain` states why customers are in their segments, `backfill` which past days are to be run, `plan` what a run would
+//! `draft` writes a first pipeline file for a lake, `explain` states why customers are in their segments, `export` lists the customers of playbooks, `backfill` which past days are to be run, `plan` what a run would
 //! change.
 
 mod artifacts;
@@ -31,6 +31,7 @@ mod error;
 mod expect;
 mod experiments;
 pub mod explain;
+pub mod export;
 mod gates;
 mod held;
 mod history;

@@ -34,7 +34,7 @@ use crate::store_place;
 use crate::value;
 use crate::work::private_folder;
 pub(crate) use names::customer_key;
-use names::{action_columns, expressions, kpi, schemes, score_inputs};
+use names::{action_columns, export_columns, expressions, kpi, schemes, score_inputs};
 
 /// Options for reading a pipeline file.
 #[derive(Debug, Clone, Default)]
@@ -225,6 +225,7 @@ pub fn prepare(
     action_columns(&pipeline, &published, &mut found);
     crate::experiments::check(&pipeline, (&features, &published), &mut found);
     names::experiments(&pipeline, &published, &mut found);
+    export_columns(&pipeline, &published, &mut found);
     wrong(lake, &found)?;
     Store::check(Path::new(&pipeline.store), &reading.store)?;
     let mut prepared = Prepared {

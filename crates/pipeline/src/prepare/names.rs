@@ -1,16 +1,15 @@
-//! Checks that the names in scores, schemes, the goal and `[actions]` exist and have a suitable type.
+//! Checks that the names in scores, schemes, the goal, `[actions]` and exports exist and have a suitable type.
 
 use std::collections::BTreeMap;
 
 use tessera_expr::{Expr, Schema, Type, condition_at};
 use tessera_features::{FeatureInfo, FeaturePlan};
 use tessera_segments::RulesScheme;
-use tessera_snapshot::tables::{TABLES, Ty};
+use tessera_snapshot::tables::{self, TABLES, Ty};
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics, unknown_name};
 use tessera_spec::pipeline::{
-    At, Direction, Experiment, FeatureBody, Role, Scheme, SchemeColumn, SchemeInput, Score, Target,
-    Wanted,
+    At, Direction, Experiment, FeatureBody, Role, Scheme, SchemeInput, Score, Target, Wanted,
 };
 
 use super::limits;
@@ -259,24 +258,53 @@ pub(super) fn action_columns(
     published: &[FeatureInfo],
     found: &mut Diagnostics,
 ) {
-    let schemes: Vec<SchemeColumn> = pipeline.schemes.iter().flat_map(Scheme::columns).collect();
-    let features = published.iter().map(|f| f.name.as_str());
-    let drawn: Vec<String> = pipeline
-        .experiments
-        .iter()
-        .flat_map(Experiment::columns)
-        .collect();
-    let names: Vec<&str> = features
-        .chain(schemes.iter().map(|column| column.name.as_str()))
-        .chain(drawn.iter().map(String::as_str))
-        .collect();
-    let unknown = |column: &&At<String>| !names.contains(&column.value.as_str());
-    let missing = pipeline.action_columns.iter().filter(unknown);
-    let problem = |column: &At<String>| {
-        let what = "column of `customers`";
-        unknown_name("TS-G001", what, &column.value, column.span.clone(), &names)
-    };
-    found.extend(missing.map(problem));
+    let names = columns_of_customers(pipeline, published);
+    let asked = pipeline.action_columns.iter();
+    found.extend(unknown(asked, "column of `customers`", &names));
+}
+
+/// Checks the columns of exports: those of `actions` and of `customers`.
+pub(super) fn export_columns(
+    pipeline: &Pipeline,
+    published: &[FeatureInfo],
+    found: &mut Diagnostics,
+) {
+    let own = tables::find("actions").map_or(&[][..], |table| table.columns);
+    let own = own.iter().filter(|column| column.ty != Ty::Any);
+    let own = own.map(|column| match column.ty {
+        Ty::Key => pipeline.customer.key.clone(),
+        _ => column.name.to_owned(),
+    });
+    let mut names: Vec<String> = own.collect();
+    names.extend(columns_of_customers(pipeline, published));
+    if pipeline.customer.active.is_some() {
+        names.push(base::ACTIVE.to_owned());
+    }
+    let playbooks = pipeline.playbooks.iter();
+    let asked = playbooks.flat_map(|playbook| playbook.export.columns.iter().flatten());
+    found.extend(unknown(asked, "column of `actions` or `customers`", &names));
+}
+
+/// The columns of `customers` behind the key: features, scores, values and columns of schemes and experiments.
+fn columns_of_customers(pipeline: &Pipeline, published: &[FeatureInfo]) -> Vec<String> {
+    let features = published.iter().map(|feature| feature.name.clone());
+    let schemes = pipeline.schemes.iter().flat_map(Scheme::columns);
+    let drawn = pipeline.experiments.iter().flat_map(Experiment::columns);
+    let of_schemes = schemes.map(|column| column.name);
+    features.chain(of_schemes).chain(drawn).collect()
+}
+
+/// Messages about those of the columns that are not among the names.
+fn unknown<'a>(
+    columns: impl Iterator<Item = &'a At<String>>,
+    what: &str,
+    names: &[String],
+) -> Vec<Diagnostic> {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    columns
+        .filter(|column| !names.contains(&column.value.as_str()))
+        .map(|column| unknown_name("TS-G001", what, &column.value, column.span.clone(), &names))
+        .collect()
 }
 
 /// Checks the metrics of experiments: numbers that `customers` has.
