@@ -59,6 +59,8 @@ mod expect;
 mod experiments;
 #[path = "suite/explain.rs"]
 mod explain;
+#[path = "suite/export.rs"]
+mod export;
 #[path = "suite/falling_days.rs"]
 mod falling_days;
 #[path = "suite/false_causes.rs"]
