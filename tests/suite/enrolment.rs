@@ -147,6 +147,26 @@ fn customers_are_drawn_once_by_the_hash_of_name_and_key() {
     );
     let fresh = &of(&second, "offer") - &gone;
     assert_eq!(listed(&case, "fresh"), fresh);
+    let controls = &of(&second, "control") - &gone;
+    let exported = |more: &[&str]| {
+        let wanted = [&["--playbook", "fresh", "--json", "--out"], more].concat();
+        let arguments = case.arguments("export", &wanted);
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        crate::program::json(&run(&arguments, 0))
+    };
+    let list = case.path("fresh.csv").display().to_string();
+    let whole = exported(&[&list]);
+    assert_eq!(whole["listed"], fresh.len());
+    assert_eq!(whole["in_control"], controls.len());
+    assert_eq!(whole["left_out"], controls.len());
+    assert_eq!(whole["not_reachable"], 0);
+    let text = std::fs::read_to_string(&list).unwrap();
+    assert_eq!(text.lines().count(), 1 + fresh.len());
+    assert!(
+        !controls
+            .iter()
+            .any(|key| text.contains(&format!(",{key},")))
+    );
     let store = case.path("store").display().to_string();
     let told = |key: &str| {
         let output = run(&["explain", &store, key], 0);

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use serde::Serialize;
+use serde_json::Value;
 use tessera_report::export::{self, Changes, List, Members, Playbook, Reason};
 use tessera_snapshot::{Store, Version};
 use tessera_spec::Pipeline;
@@ -173,7 +174,7 @@ fn compared(
             "{of} was published before playbook `{}` was in the pipeline, so that everybody counts as added",
             playbook.name
         )),
-        Some(then) if then != playbook => notes.push(format!(
+        Some(then) if (&then.scheme, &then.segment) != (&playbook.scheme, &playbook.segment) => notes.push(format!(
             "in {of} playbook `{}` was for segment `{}` of scheme `{}`",
             playbook.name, then.segment, then.scheme
         )),
@@ -239,13 +240,30 @@ fn declared(version: &Version) -> Vec<Playbook> {
     let all = declared["playbooks"].as_array().into_iter().flatten();
     all.filter_map(|playbook| {
         let text = |key: &str| playbook[key].as_str().map(str::to_owned);
+        let (scheme, segment) = (text("scheme")?, text("segment")?);
         Some(Playbook {
             name: text("name")?,
-            scheme: text("scheme")?,
-            segment: text("segment")?,
+            controls: controls(&declared, &scheme, &segment),
+            scheme,
+            segment,
         })
     })
     .collect()
+}
+
+/// The columns of the experiments whose control is in no playbook of a segment, with the names of their controls.
+fn controls(declared: &Value, scheme: &str, segment: &str) -> Vec<(String, String)> {
+    let all = declared["experiments"].as_array().into_iter().flatten();
+    let keeps_out = all.filter(|experiment| {
+        let of = &experiment["of"];
+        of.is_null() || (of["scheme"] == scheme && of["segment"] == segment)
+    });
+    keeps_out
+        .filter_map(|experiment| {
+            let control = experiment["variants"][0]["name"].as_str()?;
+            Some((experiment["name"].as_str()?.to_owned(), control.to_owned()))
+        })
+        .collect()
 }
 
 /// Names in a sentence, such as "playbooks `a`, `b`".
@@ -261,6 +279,7 @@ impl Summary {
             members,
             listed,
             left_out,
+            in_control,
             not_reachable,
         } = &self.members;
         let mut text = format!(
@@ -272,12 +291,17 @@ impl Summary {
             grouped(*members),
             grouped(*listed)
         );
-        if *left_out > 0 {
-            let why = match not_reachable == &Some(*left_out) {
+        if *in_control > 0 {
+            let control = grouped(*in_control);
+            text.push_str(&format!("; in the control of an experiment: {control}"));
+        }
+        let rest = left_out.saturating_sub(*in_control);
+        if rest > 0 {
+            let why = match not_reachable == &Some(rest) {
                 true => "who may not be contacted, or of whom that is not known",
                 false => "why is not in the tables",
             };
-            text.push_str(&format!("; left out: {} ({why})", grouped(*left_out)));
+            text.push_str(&format!("; left out: {} ({why})", grouped(rest)));
         }
         let mut lines = vec![text];
         lines.extend(self.changes.iter().flat_map(Since::to_lines));

@@ -27,4 +27,6 @@ pub struct Playbook {
     pub scheme: String,
     /// Its segment.
     pub segment: String,
+    /// Columns of `customers` with the variant of an experiment that keeps its control out, each with the name of the control.
+    pub controls: Vec<(String, String)>,
 }

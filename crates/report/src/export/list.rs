@@ -26,8 +26,9 @@ const CUSTOMERS: &str = "customers";
 /// Place of the key in tables of customers: behind `as_of`.
 const KEY: usize = 1;
 
-/// The row of `models` that counts who may not be contacted, of the members of a scheme's segments with a playbook.
-const NOT_REACHABLE: &str = "customers_not_reachable";
+/// The rows of `models` that count who may not be contacted and who is in the control of an experiment, of the members of a scheme's
+/// segments with a playbook.
+const LEFT_OUT: [&str; 2] = ["customers_not_reachable", "customers_in_control"];
 
 /// Whom a version lists for a playbook, by priority.
 #[derive(Debug)]
@@ -41,6 +42,8 @@ pub struct List {
     /// Columns that had another type, with that type.
     pub(super) other_types: Vec<(String, String)>,
     pub(super) keys: ArrayRef,
+    /// Keys of the members in the control of an experiment.
+    pub(super) in_control: Vec<ArrayRef>,
 }
 
 /// How many members of the segment are listed.
@@ -52,7 +55,9 @@ pub struct Members {
     pub listed: u64,
     /// The others.
     pub left_out: u64,
-    /// Those of the others who may not be contacted, where the tables account for all of them so.
+    /// Those of the others in the control of an experiment.
+    pub in_control: u64,
+    /// Those of the rest who may not be contacted, where the tables account for all of them so.
     pub not_reachable: Option<u64>,
 }
 
@@ -103,6 +108,7 @@ pub fn list_before(
             absent: Vec::new(),
             other_types: Vec::new(),
             keys: list.keys.slice(0, 0),
+            in_control: Vec::new(),
         });
     };
     let (then, now) = (Tables::of(since)?, Tables::of(version)?);
@@ -250,8 +256,12 @@ impl<'a> Tables<'a> {
             fields.push(table.schema_ref().field(place).clone());
             exported.push(table.column(place).clone());
         }
+        let in_control = self.in_control(playbook)?;
+        let controls: usize = in_control.iter().map(|keys| keys.len()).sum();
+        let listed = (rows.num_rows() as u64, of_scheme);
         Ok(List {
-            members: self.members(playbook, rows.num_rows() as u64, of_scheme)?,
+            members: self.members(playbook, listed, controls as u64)?,
+            in_control,
             rows: RecordBatch::try_new(Arc::new(Schema::new(fields)), exported)?,
             absent: Vec::new(),
             other_types: Vec::new(),
@@ -295,12 +305,37 @@ impl<'a> Tables<'a> {
         Ok(Some(take_record_batch(&found, &order)?))
     }
 
-    /// How many members of the segment are listed, and whether all others may not be contacted.
+    /// The keys of the members of the segment in the control of an experiment.
+    fn in_control(&self, playbook: &Playbook) -> Result<Vec<ArrayRef>, ExportError> {
+        if playbook.controls.is_empty() {
+            return Ok(Vec::new());
+        }
+        let key = self.customers.field(KEY).name().as_str();
+        let wanted = |name: &str| {
+            let mut controls = playbook.controls.iter();
+            name == key || name == playbook.scheme || controls.any(|(column, _)| column == name)
+        };
+        let mut keep = |batch: &RecordBatch| {
+            let own = are(batch, &playbook.scheme, &playbook.segment);
+            let controls = playbook.controls.iter();
+            let controls: Vec<BooleanArray> = controls
+                .map(|(column, control)| are(batch, column, control))
+                .collect();
+            let is_control = |row: usize| controls.iter().any(|control| control.value(row));
+            let rows = (0..batch.num_rows()).map(|row| Some(own.value(row) && is_control(row)));
+            rows.collect()
+        };
+        let found = self.version.read_where(CUSTOMERS, wanted, &mut keep)?;
+        let keys = found.iter().filter_map(|batch| batch.column_by_name(key));
+        Ok(keys.cloned().collect())
+    }
+
+    /// How many members of the segment are listed, and whether all others may not be contacted or are in a control.
     fn members(
         &self,
         playbook: &Playbook,
-        listed: u64,
-        listed_of_scheme: u64,
+        (listed, listed_of_scheme): (u64, u64),
+        in_control: u64,
     ) -> Result<Members, ExportError> {
         let (mut members, mut of_playbooks) = (0, 0);
         for batch in self.version.read("segments")? {
@@ -321,38 +356,44 @@ impl<'a> Tables<'a> {
             }
         }
         let left_out = members.saturating_sub(listed);
-        let counted = self.not_reachable(&playbook.scheme)?;
+        let rest = left_out.saturating_sub(in_control);
+        let counted = self.left_out(&playbook.scheme)?;
         let all = counted.is_some_and(|counted| listed_of_scheme + counted == of_playbooks);
         Ok(Members {
             members,
             listed,
             left_out,
-            not_reachable: (all || left_out == 0).then_some(left_out),
+            in_control,
+            not_reachable: (all || rest == 0).then_some(rest),
         })
     }
 
-    /// How many members of the scheme's segments with a playbook may not be contacted, where the run asked for that.
-    fn not_reachable(&self, scheme: &str) -> Result<Option<u64>, ExportError> {
+    /// How many members of the scheme's segments with a playbook may not be contacted or are in a control, where a run counts them.
+    fn left_out(&self, scheme: &str) -> Result<Option<u64>, ExportError> {
         let wanted = |name: &str| ["score", "name", "value"].contains(&name);
         let mut keep = |batch: &RecordBatch| {
-            let (own, named) = (
-                are(batch, "score", scheme),
-                are(batch, "name", NOT_REACHABLE),
-            );
-            let both = own.iter().zip(named.iter());
-            both.map(|(own, named)| Some(own == Some(true) && named == Some(true)))
-                .collect()
+            let own = are(batch, "score", scheme);
+            let named = LEFT_OUT.map(|name| are(batch, "name", name));
+            let is_counted = |row: usize| named.iter().any(|named| named.value(row));
+            let rows = (0..batch.num_rows()).map(|row| Some(own.value(row) && is_counted(row)));
+            rows.collect()
         };
         let found = match self.version.read_where("models", wanted, &mut keep) {
             Err(StoreError::NoTable { .. }) => Vec::new(),
             found => found?,
         };
-        let value = |batch: &RecordBatch| {
-            let values = batch.column_by_name("value")?;
-            let values = values.as_primitive_opt::<Float64Type>()?;
-            values.iter().flatten().next()
-        };
-        Ok(found.iter().find_map(value).map(|count| count as u64))
+        let mut counted = None;
+        for batch in &found {
+            let values = batch.column_by_name("value");
+            let values = values.and_then(|values| values.as_primitive_opt::<Float64Type>());
+            for value in values
+                .into_iter()
+                .flat_map(|values| values.iter().flatten())
+            {
+                counted = Some(counted.unwrap_or(0) + value as u64);
+            }
+        }
+        Ok(counted)
     }
 }
 

@@ -16,6 +16,8 @@ use crate::key::{Key, of_column};
 pub enum Reason {
     /// Another segment of the scheme has the customer now.
     LeftSegment,
+    /// The customer is still in the segment, and in the control of an experiment.
+    InControl,
     /// The customer is still in the segment, but may no longer be contacted.
     NotReachable,
     /// The customer is still in the segment; why it is not listed is not in the tables.
@@ -33,6 +35,7 @@ impl Reason {
     pub fn name(self) -> &'static str {
         match self {
             Self::LeftSegment => "left_segment",
+            Self::InControl => "in_control",
             Self::NotReachable => "not_reachable",
             Self::NotListed => "not_listed",
             Self::Closed => "closed",
@@ -72,11 +75,13 @@ pub(super) fn reasons(
     };
     let merged = set(&merged);
     let members = &list.members;
-    let still = match members.left_out > 0 && members.not_reachable == Some(members.left_out) {
+    let controls = set(&list.in_control);
+    let still = match members.not_reachable.is_some_and(|count| count > 0) {
         true => Reason::NotReachable,
         false => Reason::NotListed,
     };
     let of = |key: &Key<'_>| match in_segment.get(key) {
+        Some(true) if controls.contains(key) => Reason::InControl,
         Some(true) => still,
         Some(false) => Reason::LeftSegment,
         None if customers.contains(key) => Reason::Closed,
