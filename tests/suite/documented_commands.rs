@@ -13,7 +13,7 @@ use crate::oracle::python;
 use crate::program::{bounded, public_data, root, run, tessera};
 
 /// Texts whose commands are run, within the repository.
-const DOCUMENTS: [&str; 14] = [
+const DOCUMENTS: [&str; 15] = [
     "README.md",
     "ARCHITECTURE.md",
     "CONTRIBUTING.md",

@@ -9,7 +9,7 @@ const ALPHA: f64 = 0.05;
 const Z_80: f64 = 0.841_621_233_572_914_3;
 
 /// Customers of both groups together at which the anytime interval is narrowest for its width at a fixed number.
-const TUNED_FOR: f64 = 500.0;
+const TUNED_FOR: f64 = 5_000.0;
 
 /// A group against control. All differences are of means, in the unit of the metric, the group's less control's.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -39,7 +39,7 @@ def adjusted(groups):
     return [(flat[of == g].mean(), flat[of == g].var(ddof=1) * stretch) for g in range(len(groups))]
 
 
-def anytime(error, customers, alpha, tuned_for=500):
+def anytime(error, customers, alpha, tuned_for=5000):
     """Equation 9 of Waudby-Smith et al. as GrowthBook writes it, with the variance of one observation."""
     rho = np.sqrt((-2 * np.log(alpha) + np.log(-2 * np.log(alpha) + 1)) / tuned_for)
     n = customers
