@@ -241,14 +241,19 @@ fn the_next_night_publishes_the_same_bytes_as_without_it() {
     assert_eq!(later(), after);
 }
 
+/// Which versions `snapshots` lists as expired, oldest first.
+fn listed_as_expired(store: &str) -> Vec<bool> {
+    let listed = json(&run(&["snapshots", store, "--json"], 0));
+    let expired = listed.as_array().unwrap().iter().map(|one| &one["expired"]);
+    expired.map(|one| one == &Value::Bool(true)).collect()
+}
+
 #[test]
 fn every_command_says_that_a_version_has_expired() {
     let case = nights();
     gc(&case, &[&AT_ONCE[..], &["--apply"]].concat(), 0);
     let store = store(&case);
-    let listed = json(&run(&["snapshots", &store, "--json"], 0));
-    let expired = listed.as_array().unwrap().iter().map(|one| &one["expired"]);
-    let expired: Vec<bool> = expired.map(|one| one == &Value::Bool(true)).collect();
+    let expired = listed_as_expired(&store);
     assert_eq!(expired, [true, true, true, true, false, false]);
     let shown = text(&run(&["snapshots", &store], 0).stdout);
     assert_eq!(shown.matches("  expired\n").count(), 4, "{shown}");
