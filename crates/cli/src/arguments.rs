@@ -107,7 +107,7 @@ pub(crate) enum Command {
     #[command(
         after_help = "Examples:\n  tessera export pipelines/demo.toml --playbook win-back > win-back.csv\n  \
                             tessera export pipelines/demo.toml --playbook win-back --since 2026-09-30 --out changes.csv\n  \
-                            tessera export pipelines/demo.toml --playbook rescue --version 1 --format ndjson --columns customer_id,reason,country\n  \
+                            tessera export pipelines/demo.toml --playbook rescue --format ndjson --columns customer_id,owner\n  \
                             tessera export pipelines/demo.toml --all --out lists"
     )]
     Export(Export),

@@ -193,9 +193,7 @@ fn reason(verdict: Verdict, arm: &ArmReadout, ended: bool) -> String {
         true => {
             "the experiment has ended, and so large a difference comes about by chance in fewer than 5 of 100"
         }
-        false => {
-            "the interval that holds however often it is looked at (`anytime_low` to `anytime_high`) leaves out 0"
-        }
+        false => "the interval that holds however often it is looked at leaves out 0",
     };
     match verdict {
         Verdict::Control => "the others are compared with it".to_owned(),
@@ -207,7 +205,7 @@ fn reason(verdict: Verdict, arm: &ArmReadout, ended: bool) -> String {
             "the experiment has ended, and such a difference may come about by chance".to_owned()
         }
         Verdict::NoDifferenceShown => {
-            "the interval that holds however often it is looked at (`anytime_low` to `anytime_high`) has 0 in it".to_owned()
+            "the interval that holds however often it is looked at has 0 in it".to_owned()
         }
         Verdict::UnevenGroups => format!(
             "chance alone makes groups as uneven as these in fewer than {} of 1,000 experiments: something besides the draw decides who is in them, so nothing may be concluded",

@@ -138,14 +138,14 @@ fn experiment(
     })
 }
 
-/// "customers of segment Rescue of Touch, from 1 May 2026 to 31 May 2026"
+/// "Customers of segment Rescue of Touch, from 1 May 2026 to 31 May 2026"
 fn drawn(table: &Table<'_>, row: usize) -> Result<String, ReportError> {
     let whom = match (table.text("scheme")?[row], table.text("segment")?[row]) {
         (Some(scheme), Some(segment)) => {
             let segment = Name::new(segment).shown;
-            format!("customers of segment {segment} of {}", title(scheme))
+            format!("Customers of segment {segment} of {}", title(scheme))
         }
-        _ => "all customers".to_owned(),
+        _ => "All customers".to_owned(),
     };
     let starts = table.dates("starts")?[row].map(|day| format!(" from {}", date(day)));
     let ends = table.dates("ends")?[row].map(|day| format!(" to {}", date(day)));
