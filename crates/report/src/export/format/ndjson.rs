@@ -98,7 +98,7 @@ mod tests {
             [
                 r#"{"whole":-9223372036854775808,"text":"a","float":0.1,"small":5e-324,"money":12.50,"day":"1970-01-01","time":"1970-01-01T00:00:00","truth":true}"#,
                 r#"{"whole":9223372036854775807,"text":"","float":1e300,"small":3.0,"money":-0.05,"day":"0001-01-01","time":"1969-12-31T23:59:59.999999","truth":false}"#,
-                r#"{"whole":0,"text":"-","float":-0.0,"small":null,"money":0.00,"day":"2027-01-02","time":"2026-12-30T23:59:59.5","truth":null}"#,
+                r#"{"whole":0,"text":"-","float":-0.0,"small":null,"money":0.00,"day":"2027-01-02","time":"2026-12-30T23:59:59.500","truth":null}"#,
                 r#"{"whole":7,"text":null,"float":null,"small":null,"money":null,"day":null,"time":null,"truth":null}"#,
             ]
         );
