@@ -248,6 +248,21 @@ fn listed_as_expired(store: &str) -> Vec<bool> {
     expired.map(|one| one == &Value::Bool(true)).collect()
 }
 
+/// Who asks for such a day gets it, and is told.
+fn an_expired_day_is_published_again(case: &Case) {
+    let output = of_case(case, "run", &["--as-of", "2026-02-04", "--quiet"], 0);
+    let message = text(&output.stderr);
+    assert!(
+        message.contains("version 4 of 2026-02-04 has expired, so the day is published again"),
+        "{message}"
+    );
+    assert!(
+        message.contains("version 3, which comes before this day, has expired"),
+        "{message}"
+    );
+    assert!(text(&output.stdout).starts_with("published: version 7 of 2026-02-04"));
+}
+
 #[test]
 fn every_command_says_that_a_version_has_expired() {
     let case = nights();
@@ -312,23 +327,15 @@ fn every_command_says_that_a_version_has_expired() {
         states,
         ["expired", "expired", "expired", "skipped", "skipped"]
     );
-    let said = text(&of_case(&case, "backfill", &backfill, 0).stdout);
+    let output = of_case(&case, "backfill", &backfill, 0);
+    let said = text(&output.stdout);
     let line =
         "2026-02-03: version 3 has expired, so the day is left out; --again publishes it again\n";
     assert!(said.contains(line), "{said}");
+    let all = "0 published, 2 there before, 3 expired, in ";
+    assert!(text(&output.stderr).contains(all), "{output:?}");
 
-    // Who asks for such a day gets it, and is told.
-    let output = of_case(&case, "run", &["--as-of", "2026-02-04", "--quiet"], 0);
-    let message = text(&output.stderr);
-    assert!(
-        message.contains("version 4 of 2026-02-04 has expired, so the day is published again"),
-        "{message}"
-    );
-    assert!(
-        message.contains("version 3, which comes before this day, has expired"),
-        "{message}"
-    );
-    assert!(text(&output.stdout).starts_with("published: version 7 of 2026-02-04"));
+    an_expired_day_is_published_again(&case);
     run(&["repair", &store], 0);
     let verified = json(&run(&["verify", &store, "--json"], 0));
     assert_eq!(

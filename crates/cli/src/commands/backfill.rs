@@ -227,10 +227,17 @@ fn tell_end(
         }
         return print_json(&done);
     }
+    let days = progress.days.iter();
+    let expired = days.filter(|day| day["state"] == "expired").count();
+    let there = skipped.saturating_sub(expired);
+    let left_out = match expired {
+        0 => String::new(),
+        expired => format!(", {expired} expired"),
+    };
     tell(
         output,
         &format!(
-            "backfill: {published} published, {skipped} there before, in {seconds:.1} s; each published day is a run of its own"
+            "backfill: {published} published, {there} there before{left_out}, in {seconds:.1} s; each published day is a run of its own"
         ),
     );
     Ok(())
