@@ -74,6 +74,14 @@ fn drawn(case: &Case, experiment: &str) -> Drawn {
         .collect()
 }
 
+/// The customers of a variant.
+fn of(drawn: &Drawn, variant: &str) -> BTreeSet<String> {
+    let own = drawn
+        .iter()
+        .filter(|(_, one)| one.0.as_deref() == Some(variant));
+    own.map(|(key, _)| key.clone()).collect()
+}
+
 /// The customers of a playbook.
 fn listed(case: &Case, playbook: &str) -> BTreeSet<String> {
     let table = case.table("actions");
@@ -113,12 +121,6 @@ fn customers_are_drawn_once_by_the_hash_of_name_and_key() {
         let number: usize = key[1..].parse().unwrap();
         assert_eq!(*before, Some(1.0 + (number % 97) as f64));
     }
-    let of = |drawn: &Drawn, name: &str| -> BTreeSet<String> {
-        let own = drawn
-            .iter()
-            .filter(|(_, one)| one.0.as_deref() == Some(name));
-        own.map(|(key, _)| key.clone()).collect()
-    };
     assert_eq!(listed(&case, "fresh"), of(&first, "offer"));
     let control = of(&first, "control");
     // Binomial(1000, 0.25) has a standard deviation of 13.7: five of them.
@@ -147,7 +149,14 @@ fn customers_are_drawn_once_by_the_hash_of_name_and_key() {
     );
     let fresh = &of(&second, "offer") - &gone;
     assert_eq!(listed(&case, "fresh"), fresh);
-    let controls = &of(&second, "control") - &gone;
+}
+
+#[test]
+fn export_and_explain_say_who_is_in_the_control() {
+    let case = case(MAIL);
+    case.day("2026-02-01");
+    let drawn = drawn(&case, "mail");
+    let (controls, offers) = (of(&drawn, "control"), of(&drawn, "offer"));
     let exported = |more: &[&str]| {
         let wanted = [&["--playbook", "fresh", "--json", "--out"], more].concat();
         let arguments = case.arguments("export", &wanted);
@@ -156,12 +165,12 @@ fn customers_are_drawn_once_by_the_hash_of_name_and_key() {
     };
     let list = case.path("fresh.csv").display().to_string();
     let whole = exported(&[&list]);
-    assert_eq!(whole["listed"], fresh.len());
+    assert_eq!(whole["listed"], offers.len());
     assert_eq!(whole["in_control"], controls.len());
     assert_eq!(whole["left_out"], controls.len());
     assert_eq!(whole["not_reachable"], 0);
     let text = std::fs::read_to_string(&list).unwrap();
-    assert_eq!(text.lines().count(), 1 + fresh.len());
+    assert_eq!(text.lines().count(), 1 + offers.len());
     assert!(
         !controls
             .iter()
@@ -172,7 +181,7 @@ fn customers_are_drawn_once_by_the_hash_of_name_and_key() {
         let output = run(&["explain", &store, key], 0);
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
-    let one = |name: &str| of(&second, name).pop_first().unwrap();
+    let one = |name: &str| of(&drawn, name).pop_first().unwrap();
     let text = told(&one("control"));
     let wanted = "\nexperiments\n  mail: control since 2026-02-01: in no playbook of segment fresh of freshness\n";
     assert!(text.contains(wanted), "{text}");
@@ -333,6 +342,34 @@ fn every_customer_drawn_is_counted_once_more_who_is_lost_among_them() {
         let (sum, own) = sums[&name];
         assert_eq!(count, Some(own));
         assert_eq!(mean, (own > 0).then(|| sum / own as f64), "{name}");
+    }
+}
+
+#[test]
+fn who_cannot_be_known_from_the_version_before_is_drawn_anew_and_the_run_says_so() {
+    let case = case(MAIL);
+    case.day("2026-02-01");
+    let first = drawn(&case, "mail");
+    let file = case.path("moves.toml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    let renamed = text.replacen("key = \"customer_id\"", "key = \"client\"", 1);
+    assert_ne!(renamed, text);
+    std::fs::write(&file, renamed).unwrap();
+    let arguments = case.arguments("run", &["--as-of", "2026-02-15"]);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let said = String::from_utf8_lossy(&run(&arguments, 0).stderr).into_owned();
+    assert!(said.contains("customers are drawn anew"), "{said}");
+    let table = case.table("customers");
+    let keys = table.texts("client").into_iter().flatten();
+    let now = keys
+        .zip(table.texts("mail"))
+        .zip(table.days("mail_enrolled_on"));
+    for ((key, variant), day) in now {
+        // Those who ordered on January 10 have left the segment.
+        let number: usize = key[1..].parse().unwrap();
+        let is_fresh = number >= 600;
+        assert_eq!(variant, first[&key].0.clone().filter(|_| is_fresh), "{key}");
+        assert_eq!(day, is_fresh.then(|| "2026-02-15".to_owned()), "{key}");
     }
 }
 

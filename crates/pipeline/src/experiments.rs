@@ -15,13 +15,13 @@ use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
 use arrow::compute::{filter, sort_to_indices};
 use arrow::datatypes::{Field, FieldRef, Schema};
 use tessera_features::{FeatureInfo, FeaturePlan};
-use tessera_snapshot::Version;
 use tessera_spec::Pipeline;
 use tessera_spec::diagnostic::{Diagnostic, Diagnostics};
 use tessera_spec::pipeline::{Experiment, FeatureBody};
 
 use crate::base::ACTIVE;
 use crate::error::PipelineError;
+use crate::history::History;
 use crate::prepared::Prepared;
 use crate::sources::epoch_day;
 use enrol::{Enrolled, Everyone};
@@ -54,16 +54,21 @@ impl Conducted {
     }
 }
 
-/// Draws the customers of a run, whose published table this is, and compares the variants. `before` is the
-/// version before.
+/// Draws the customers of a run, whose published table this is, and compares the variants.
 pub(crate) fn conduct(
     prepared: &Prepared,
     customers: RecordBatch,
-    before: Option<&Version>,
+    history: &History,
 ) -> Result<Conducted, PipelineError> {
     let experiments = &prepared.pipeline.experiments;
     if experiments.is_empty() {
         return Ok(Conducted::none(customers));
+    }
+    if history.is_cut_off() {
+        tracing::warn!(
+            "nothing is compared with the version before this day, so it is not known who is in an experiment: customers are drawn anew, as of \
+             this day, into the same variants as before, and those who have left the segment since are not drawn"
+        );
     }
     let customers = &customers;
     let key = prepared.pipeline.customer.key.as_str();
@@ -74,7 +79,7 @@ pub(crate) fn conduct(
         customers,
         keys,
         by_key: sort_to_indices(keys, None, None)?,
-        before,
+        before: history.version_before(),
     };
     let mut apart = vec![false; customers.num_rows()];
     let mut drawn: Vec<(&Experiment, Enrolled)> = Vec::new();

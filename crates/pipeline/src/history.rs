@@ -232,6 +232,11 @@ impl History {
         Some(found)
     }
 
+    /// Whether a version comes before this day with which nothing is compared.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.follows > 0 && self.previous.is_none()
+    }
+
     /// The version before; none where nothing is compared.
     pub(crate) fn version_before(&self) -> Option<&Version> {
         self.previous.as_ref().map(|previous| &previous.version)

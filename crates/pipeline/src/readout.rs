@@ -52,7 +52,6 @@ pub struct ExperimentRead {
     /// Probability of groups at least as uneven by chance.
     pub srm_p: Option<f64>,
     /// Whether the last customers drawn have been measured for long enough.
-    #[serde(skip_deserializing)]
     pub ended: bool,
     /// The variants: control first, then by name.
     #[serde(skip_deserializing)]
@@ -173,7 +172,6 @@ fn experiments(version: &Version) -> Result<Vec<ExperimentRead>, PipelineError> 
                 Some(last) if last.experiment == own.experiment => last.variants.push(variant),
                 _ => found.push(ExperimentRead {
                     variants: vec![variant],
-                    ended: is_over(&own, version.as_of()),
                     ..own
                 }),
             }
@@ -199,14 +197,6 @@ fn of_row<T: for<'a> Deserialize<'a>>(row: &Value) -> Result<T, PipelineError> {
         table: TABLE,
         reason: error.to_string(),
     })
-}
-
-/// Whether nobody is drawn any more, and those drawn last have been measured for long enough.
-fn is_over(experiment: &ExperimentRead, as_of: NaiveDate) -> bool {
-    let days = chrono::TimeDelta::try_days(experiment.measured_days);
-    let last = experiment.ends.zip(days);
-    let last = last.and_then(|(ends, days)| ends.checked_add_signed(days));
-    last.is_some_and(|last| as_of >= last)
 }
 
 /// Why a version lacks an experiment: its name is another one, or it was declared later.

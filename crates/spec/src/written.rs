@@ -340,11 +340,11 @@ struct ExperimentTable {
     ends: Option<String>,
 }
 
-/// A share of the customers: above 0, at most 1.
+/// A share of the customers: one of 10,000 at least.
 #[derive(JsonSchema)]
 #[schemars(transparent)]
 #[expect(dead_code, reason = "the shape of a value; never filled")]
-struct VariantShare(#[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1))] f64);
+struct VariantShare(#[schemars(extend("minimum" = 0.0001, "maximum" = 1))] f64);
 
 /// The table of what is to be done with whom: a row per customer and playbook.
 #[derive(JsonSchema)]

@@ -298,7 +298,7 @@ impl Job<'_> {
         };
         let (customers, assignments) = (assigned.customers(), assigned.assignments());
         let published = assigned.published()?;
-        let conducted = experiments::conduct(prepared, published, history.version_before())?;
+        let conducted = experiments::conduct(prepared, published, &history)?;
         let mut told = history.tell(prepared, customers, assignments, &evidence)?;
         if let Some(inputs) = &made.later {
             let ledger = Ledger::from_batches(std::slice::from_ref(&told.ledger))?;

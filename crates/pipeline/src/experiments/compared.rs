@@ -26,6 +26,7 @@ struct Row<'a> {
     counts: Counts,
     readout: ArmReadout,
     adjusted: bool,
+    ended: bool,
     sample_ratio_p: Option<f64>,
     verdict: Verdict,
     reason: String,
@@ -117,6 +118,7 @@ fn compare<'a>(
             reason: reason(verdict, &arm, at.ended),
             readout: arm,
             adjusted: found.adjusted,
+            ended: at.ended,
             sample_ratio_p: p,
             verdict,
         }
@@ -243,7 +245,7 @@ fn columns(rows: &[Row<'_>]) -> Result<RecordBatch, PipelineError> {
         Arc::new(BooleanArray::from(flags))
     };
     let of = |row: &Row<'_>| row.experiment.of.clone();
-    let columns: [(&str, ArrayRef); 32] = [
+    let columns: [(&str, ArrayRef); 33] = [
         (
             "experiment",
             text(&|row| Some(row.experiment.name.value.clone())),
@@ -255,6 +257,7 @@ fn columns(rows: &[Row<'_>]) -> Result<RecordBatch, PipelineError> {
         ("share", number(&|row| Some(variant(row).share))),
         ("starts", day(&|experiment| experiment.starts)),
         ("ends", day(&|experiment| experiment.ends)),
+        ("ended", flag(&|row| row.ended)),
         ("enrolled", count(&|row| row.counts.enrolled)),
         ("lost", count(&|row| row.counts.lost)),
         (

@@ -7,7 +7,7 @@ use std::sync::mpsc::sync_channel;
 use arrow::array::{ArrayRef, BooleanArray, Date32Array, RecordBatch};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use serde_json::{Value, json};
-use tessera_segments::{Assignment, Listed, Quality, SegmentError};
+use tessera_segments::{Assignment, Listed, Parameter, Quality, SegmentError};
 use tessera_snapshot::{NewArtifact, StoreError};
 use tessera_spec::pipeline::Playbook;
 
@@ -20,7 +20,9 @@ use crate::marks;
 use crate::merged;
 use crate::prepared::Prepared;
 use crate::reliance::Reliance;
-use crate::scores::{Scored, backtest_table, calibration_table, quality_table};
+use crate::scores::{
+    Backtest, CalibrationRow, Scored, backtest_table, calibration_table, quality_table,
+};
 use crate::sources::{
     RejectRow, SourceOutcome, epoch_day, reject_rules_table, rejects_schema, rejects_tables,
     sources_table,
@@ -110,20 +112,15 @@ impl Tables {
         };
         let uncalled = tessera_segments::without_playbook(assignments, playbooks, listed);
         model_rows.extend(uncalled);
-        let has_scores = !scored.is_empty();
-        let (mut calibration, mut backtests) = (Vec::new(), Vec::new());
         let mut quality = quality_of_schemes(assignments);
         for (scheme, row) in tessera_segments::for_nobody(assignments, playbooks) {
             tracing::warn!("{}", row.reason.as_deref().unwrap_or_default());
             quality.push((scheme, row));
         }
         let reliance = Reliance::new(prepared, &scored);
-        for (score, rows) in scored {
-            model_rows.extend(rows.parameters.into_iter().map(|row| (score.clone(), row)));
-            backtests.extend(rows.backtest.map(|backtest| (score.clone(), backtest)));
-            calibration.extend(rows.calibration.into_iter().map(|row| (score.clone(), row)));
-            quality.extend(rows.quality.into_iter().map(|row| (score.clone(), row)));
-        }
+        let of_scores = OfScores::of(scored);
+        model_rows.extend(of_scores.parameters);
+        quality.extend(of_scores.quality);
         quality.extend(assigned.counts(prepared));
         quality.extend(merged::quality(told.merged.as_ref(), outcomes)?);
         let customers = assigned.with_schemes()?;
@@ -147,11 +144,12 @@ impl Tables {
             segments,
             profiles: tessera_segments::profiles_table(as_of, &profiles)?,
             models: tessera_segments::models_table(as_of, model_rows)?,
-            calibration: has_scores
-                .then(|| calibration_table(as_of, calibration))
+            calibration: of_scores
+                .calibration
+                .map(|rows| calibration_table(as_of, rows))
                 .transpose()?,
             intervals: Intervals::read(as_of, &prepared.pipeline, &customers)?,
-            backtest: backtest_table(as_of, &prepared.pipeline.customer.key, &backtests)?,
+            backtest: backtest_table(as_of, &prepared.pipeline.customer.key, &of_scores.backtests)?,
             cohorts: None,
             expectations: 0,
             quality: quality_table(as_of, quality)?,
@@ -293,6 +291,33 @@ impl Tables {
     /// Rows of the table `customers`.
     pub(crate) fn rows(&self) -> u64 {
         self.customers.num_rows() as u64
+    }
+}
+
+/// The rows of all scores, each with the name of its score.
+#[derive(Default)]
+struct OfScores {
+    parameters: Vec<(String, Parameter)>,
+    backtests: Vec<(String, Backtest)>,
+    /// `None` without scores.
+    calibration: Option<Vec<(String, CalibrationRow)>>,
+    quality: Vec<(String, Quality)>,
+}
+
+impl OfScores {
+    fn of(scored: Vec<(String, Scored)>) -> Self {
+        let mut all = Self::default();
+        for (score, rows) in scored {
+            let calibration = all.calibration.get_or_insert_default();
+            calibration.extend(rows.calibration.into_iter().map(|row| (score.clone(), row)));
+            all.parameters
+                .extend(rows.parameters.into_iter().map(|row| (score.clone(), row)));
+            all.quality
+                .extend(rows.quality.into_iter().map(|row| (score.clone(), row)));
+            all.backtests
+                .extend(rows.backtest.map(|backtest| (score.clone(), backtest)));
+        }
+        all
     }
 }
 

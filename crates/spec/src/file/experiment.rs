@@ -10,6 +10,9 @@ use super::playbook::unknown_segment;
 /// Name of the variant that the others are compared with, where the file names no other.
 const CONTROL: &str = "control";
 
+/// The smallest share: the draw has 10,000 places.
+const LEAST: f64 = 1e-4;
+
 /// How far the sum of shares may exceed 1, since decimal shares are not exact.
 const SLACK: f64 = 1e-9;
 
@@ -102,9 +105,9 @@ fn variants(table: &Reader<'_>) -> Vec<Variant> {
             whole = false;
             continue;
         };
-        if !(share.value > 0.0 && share.value <= 1.0) {
+        if !(LEAST..=1.0).contains(&share.value) {
             let message = format!(
-                "the share of variant `{}` must be above 0 and at most 1, and is {}",
+                "the share of variant `{}` must be from {LEAST} to 1, and is {}",
                 entry.key.value, share.value
             );
             let found = Diagnostic::error("TS-P098", message, share.span);

@@ -47,7 +47,7 @@ pub struct SegmentOf {
 pub struct Variant {
     /// Its name.
     pub name: String,
-    /// The share of customers who get it, above 0.
+    /// The share of customers who get it: one of 10,000 at least.
     pub share: f64,
 }
 

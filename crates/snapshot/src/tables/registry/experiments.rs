@@ -51,6 +51,11 @@ pub(super) const TABLE: Table = Table {
             Ty::Date,
             "Last day whose customers are drawn; null where there is none.",
         ),
+        must(
+            "ended",
+            Ty::Bool,
+            "Whether nobody is drawn any more, and those drawn last have been measured for long enough.",
+        ),
         customers("enrolled", "Customers drawn into the variant so far."),
         customers(
             "lost",
