@@ -65,7 +65,7 @@ pub(super) const TABLE: Table = Table {
         must(
             "measured_days",
             Ty::Int,
-            "Days after which a customer is compared, so that the metric counts nothing before the customer was drawn.",
+            "Days after which a customer is compared: with a window no longer than that, the metric counts nothing before the customer was drawn.",
         )
         .counts("days"),
         customers(
